@@ -1,0 +1,89 @@
+"""run.json: everything that was asked of a run. With the ledger it rebuilds the run.
+
+Owns the record and its file; what the settings mean belongs to the rooms that read them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from environments.base import SzilardError
+
+RUN_FILE = "run.json"
+
+
+class InvalidRun(SzilardError):
+    """A directory that is not a run, or whose run.json cannot be read."""
+
+
+class GuardSetting(BaseModel):
+    """`metric` must not fall below the baseline's by more than `tolerance`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    metric: str
+    tolerance: float = Field(ge=0.0, allow_inf_nan=False)
+
+
+class RunSettings(BaseModel):
+    """What a run pursues and may spend. Written once, at the start."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: Literal[1] = 1
+    name: str
+    goal: str
+    environment: str
+    environment_version: str
+    metric: str
+    direction: Literal["maximise", "minimise"]
+    guards: tuple[GuardSetting, ...]
+    attempts: int = Field(ge=1)
+    minutes: float | None = Field(default=None, gt=0)
+    seeds: int = Field(ge=2, description="evidence seeds of an attempt that enters the race")
+    confirmation_seeds: int = Field(default=5, ge=2)
+    workers: int = Field(ge=1)
+    device: Literal["cpu", "cuda"]
+    researcher: Literal["catalogue", "language-model"]
+    model: str | None = None
+    search: Literal["hill-climb"] = "hill-climb"
+    sandbox: str
+    seed: int
+    secret: str = Field(repr=False, description="chooses the selection and confirmation tasks; never enters a sandbox")
+    alpha: float = Field(default=0.1, gt=0, lt=1)
+    keep_policies: bool = False
+    created: str
+    versions: dict[str, str]
+
+    def write(self, directory: Path) -> None:
+        """Write run.json under a temporary name and rename it."""
+        temporary = directory / (RUN_FILE + ".tmp")
+        temporary.write_text(self.model_dump_json(indent=2) + "\n")
+        temporary.chmod(0o600)
+        os.replace(temporary, directory / RUN_FILE)
+
+    @classmethod
+    def read(cls, directory: Path) -> RunSettings:
+        """Read run.json.
+
+        Raises:
+            InvalidRun: no run lives there, or its run.json is damaged.
+        """
+        path = directory / RUN_FILE
+        try:
+            return cls.model_validate(json.loads(path.read_text()))
+        except FileNotFoundError:
+            raise InvalidRun(
+                f"{directory} is not a run: it has no {RUN_FILE}. List runs with `szilard status`."
+            ) from None
+        except (OSError, UnicodeDecodeError, json.JSONDecodeError, ValidationError) as error:
+            reason = str(error).splitlines()[0]
+            raise InvalidRun(
+                f"{path} is damaged ({reason}). Nothing was changed. Restore the file; "
+                f"the ledger in {directory / 'repository'} is intact and plain git can read it."
+            ) from error

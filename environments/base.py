@@ -1,0 +1,174 @@
+"""What a domain must say to be researched: tasks, rewards, scores and what may be edited.
+
+Owns the contract and its records; it neither trains, nor samples, nor touches git.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Literal
+
+
+class SzilardError(Exception):
+    """Base of every error a user can cause; its message says what happened and what to do next."""
+
+
+class InvalidEnvironment(SzilardError):
+    """A domain adapter is unknown, broken or asked for something that it cannot give."""
+
+
+class Split(StrEnum):
+    """Which tasks: `training` is served inside the sandbox, the other two never enter it."""
+
+    TRAINING = "training"
+    SELECTION = "selection"
+    CONFIRMATION = "confirmation"
+
+
+@dataclass(frozen=True)
+class Task:
+    """One prompt and what its reward needs.
+
+    `cluster` names the tasks that belong together (countdown: the same number multiset): they are
+    kept in one split and resampled together.
+    """
+
+    prompt: str
+    cluster: str
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One named figure of a score.
+
+    `per_task` and `cluster` have one entry a task, in the order of the tasks; both are empty for a
+    metric that has no per-task form. `standard_error` respects clusters; None if it could not be had.
+    """
+
+    value: float
+    standard_error: float | None = None
+    per_task: tuple[float, ...] = ()
+    cluster: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Score:
+    """What one policy is worth on one split: named metrics, one of them primary."""
+
+    primary: str
+    metrics: Mapping[str, Metric]
+
+    @property
+    def value(self) -> float:
+        return self.metrics[self.primary].value
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "primary": self.primary,
+            "metrics": {
+                name: {
+                    "value": metric.value,
+                    "standard_error": metric.standard_error,
+                    "per_task": list(metric.per_task),
+                    "cluster": list(metric.cluster),
+                }
+                for name, metric in self.metrics.items()
+            },
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Score:
+        return cls(
+            primary=data["primary"],
+            metrics={
+                name: Metric(
+                    value=row["value"],
+                    standard_error=row["standard_error"],
+                    per_task=tuple(row["per_task"]),
+                    cluster=tuple(row["cluster"]),
+                )
+                for name, row in data["metrics"].items()
+            },
+        )
+
+
+@dataclass(frozen=True)
+class Guard:
+    """A metric that must not be worse than the baseline's by more than `tolerance` (its own units)."""
+
+    metric: str
+    tolerance: float
+
+
+@dataclass(frozen=True)
+class EnvironmentSpec:
+    """What a domain is, in one place; everything a person or a researcher must know before training."""
+
+    name: str
+    version: str
+    description: str
+    metric: str
+    metric_meaning: str
+    direction: Literal["maximise", "minimise"]
+    range: tuple[float, float]
+    metrics: tuple[str, ...]
+    guards: tuple[Guard, ...]
+    editable: tuple[str, ...]
+    protected: tuple[str, ...]
+    train_command: tuple[str, ...]
+    seconds_per_attempt: float
+    seeds: int
+
+    def better(self, change: float) -> float:
+        """The change of the primary metric, signed so that positive is an improvement."""
+        return change if self.direction == "maximise" else -change
+
+
+class Environment(ABC):
+    """A domain adapter."""
+
+    spec: EnvironmentSpec
+
+    @abstractmethod
+    def workspace_template(self) -> Mapping[str, Path]:
+        """The code under research: path inside the work tree -> file that it is copied from."""
+
+    @abstractmethod
+    def starting_policy(self) -> Path:
+        """Folder of the policy that every attempt starts from, bound read-only at /policy."""
+
+    @abstractmethod
+    def score(self, policy: Path, split: Split, seed: int) -> Score:
+        """Score a Hugging Face policy folder outside the sandbox.
+
+        `seed` chooses tasks and samples; it is derived from a secret that never enters the sandbox.
+
+        Raises:
+            InvalidPolicy: the folder holds no policy of the starting policy's shape, or NaN weights.
+        """
+
+
+class InvalidPolicy(SzilardError):
+    """The folder that training wrote holds no policy that can be scored."""
+
+
+def clustered_standard_error(values: Sequence[float], clusters: Sequence[str]) -> float | None:
+    """Standard error of the mean of `values` when whole clusters are resampled.
+
+    Linearised ratio estimator with G/(G-1) correction (Cameron & Miller 2015, eq. 11, without
+    regressors). None with fewer than two clusters.
+    """
+    totals: dict[str, float] = {}
+    mean = math.fsum(values) / len(values)
+    for value, cluster in zip(values, clusters, strict=True):
+        totals[cluster] = totals.get(cluster, 0.0) + value - mean
+    groups = len(totals)
+    if groups < 2:
+        return None
+    squares = math.fsum(total * total for total in totals.values())
+    return math.sqrt(squares * groups / (groups - 1)) / len(values)
