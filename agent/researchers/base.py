@@ -1,0 +1,98 @@
+"""What a researcher is: shown a context, it answers with a proposal.
+
+Owns the contract and its records; each researcher beside this file owns one way of proposing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from agent.proposal import Proposal
+from environments.base import EnvironmentSpec, SzilardError
+
+
+class ResearcherError(SzilardError):
+    """The researcher cannot propose at all: the run stops with this sentence and can be resumed."""
+
+
+class NoProposal(SzilardError):
+    """No usable proposal came after all repairs: the attempt is refused and the run goes on."""
+
+
+@dataclass(frozen=True)
+class HistoryEntry:
+    """One attempt as a researcher may see it; attempt 0 is the baseline.
+
+    `verdict` is None while the attempt is in flight. `score`, `score_change` and `standard_error` (of
+    the change) are in units of the metric on the selection split, entropies in nats a token; None is a
+    figure that could not be had. `files` are the attempt's editable files, path -> text.
+    """
+
+    number: int
+    parent: int | None
+    researcher: str
+    hypothesis: str
+    mechanism: str
+    predicted_score_change: float | None
+    predicted_entropy: float | None
+    verdict: str | None = None
+    reason: str | None = None
+    score: float | None = None
+    score_change: float | None = None
+    standard_error: float | None = None
+    entropy: float | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Context:
+    """Everything that a researcher is shown for one proposal. It holds nothing of the confirmation split.
+
+    `attempt` is the number of this attempt out of `attempts`; `seed` is this proposal's own, derived
+    from the run's. `files` are the parent's editable files, `protected_files` are for reading only.
+    `noise` is the seed standard deviation of the baseline's score, None while unknown. `diagnostics`
+    tells in plain text how the incumbent's training spent its entropy.
+    """
+
+    goal: str
+    spec: EnvironmentSpec
+    attempt: int
+    attempts: int
+    seed: int
+    parent: int
+    files: Mapping[str, str]
+    protected_files: Mapping[str, str]
+    baseline: HistoryEntry
+    incumbent: HistoryEntry
+    history: tuple[HistoryEntry, ...]
+    noise: float | None
+    diagnostics: str
+
+
+class Researcher(Protocol):
+    """Proposes changes. Keeps no state of its own: context and `directory` are all that it knows.
+
+    `directory` is the attempt's folder. A method that is called again with equal arguments, also in
+    another process, answers the same; what was paid for is stored there before it is used.
+    """
+
+    name: str
+
+    def propose(self, context: Context, directory: Path) -> Proposal:
+        """Propose one change to the parent's code.
+
+        Raises:
+            ResearcherError: no proposal can be had from this researcher at all.
+            NoProposal: what it said cannot be used.
+        """
+
+    def repair(self, context: Context, proposal: Proposal, failure: str, directory: Path) -> Proposal:
+        """Mend a proposal that could not be applied or trained; `failure` says why.
+
+        Raises:
+            ResearcherError: no proposal can be had from this researcher at all.
+            NoProposal: what it said cannot be used, or it may not repair again.
+        """
