@@ -1,0 +1,43 @@
+"""Pass@k: the chance that at least one of k tries is correct.
+
+Owns the unbiased estimator; drawing the tries and judging them belong to `evaluators.sampling` and to
+the environment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@overload
+def pass_at_k(correct: int, samples: int, k: int) -> float: ...
+@overload
+def pass_at_k(correct: NDArray[np.integer] | Sequence[int], samples: int, k: int) -> NDArray[np.float64]: ...
+def pass_at_k(
+    correct: int | NDArray[np.integer] | Sequence[int], samples: int, k: int
+) -> float | NDArray[np.float64]:
+    """Estimate pass@k without bias from `correct` of `samples` tries (Chen et al. 2021, arXiv 2107.03374).
+
+    1 - C(samples - correct, k) / C(samples, k), as a product so that nothing overflows. `correct` is a
+    count or an array of counts, one a task; the answer has the same shape.
+
+    Raises:
+        ValueError: k is not within 1..samples, or a count is not a whole number within 0..samples.
+    """
+    if not 1 <= k <= samples:
+        raise ValueError(f"pass@k needs 1 <= k <= samples, got k={k} with {samples} samples")
+    counts = np.asarray(correct)
+    if counts.size and not np.issubdtype(counts.dtype, np.integer):
+        raise ValueError(f"counts of correct tries must be whole numbers, got {counts.dtype}")
+    if counts.size and (counts.min() < 0 or counts.max() > samples):
+        raise ValueError(
+            f"counts of correct tries must lie within 0..{samples}, got {counts.min()}..{counts.max()}"
+        )
+    wrong = samples - counts.astype(np.float64)
+    drawn = np.arange(k)
+    all_wrong = np.prod(np.clip(wrong[..., None] - drawn, 0.0, None) / (samples - drawn), axis=-1)
+    return float(1.0 - all_wrong) if counts.ndim == 0 else np.asarray(1.0 - all_wrong, dtype=np.float64)

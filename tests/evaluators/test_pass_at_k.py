@@ -1,0 +1,52 @@
+"""What pass@k promises."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from evaluators.pass_at_k import pass_at_k
+
+VECTORS = Path(__file__).parent / "vectors"
+
+
+def test_pass_at_k_equals_the_published_estimator() -> None:
+    vector = json.loads((VECTORS / "entropy" / "pass_at_k_a.json").read_text())
+    for row in vector["expected"]["rows"]:
+        assert pass_at_k(row["c"], row["n"], row["k"]) == pytest.approx(row["value"], abs=1e-12)
+
+
+def test_pass_at_k_equals_exact_binomials() -> None:
+    vector = json.loads((VECTORS / "diversity" / "pass_at_k_a.json").read_text())
+    for case, value in zip(vector["input"]["cases"], vector["expected"]["pass_at_k"], strict=True):
+        assert pass_at_k(case["c"], case["n"], case["k"]) == pytest.approx(value, abs=vector["tolerance"])
+
+
+def test_array_of_counts_gives_what_each_count_gives_alone() -> None:
+    counts = np.array([[0, 1, 5], [31, 32, 16]])
+    together = pass_at_k(counts, 32, 16)
+    assert together.shape == counts.shape
+    assert together.ravel().tolist() == [pass_at_k(int(count), 32, 16) for count in counts.ravel()]
+    assert pass_at_k([], 32, 16).shape == (0,)
+
+
+def test_estimate_is_unbiased() -> None:
+    rng = np.random.default_rng(0)
+    estimates = pass_at_k(rng.binomial(8, 0.3, size=40_000), 8, 4)
+    assert estimates.mean() == pytest.approx(1 - 0.7**4, abs=4 * estimates.std() / 200)
+
+
+@pytest.mark.parametrize(("correct", "samples", "k"), [(1, 4, 5), (1, 4, 0), (5, 4, 1), (-1, 4, 1)])
+def test_impossible_counts_are_refused(correct: int, samples: int, k: int) -> None:
+    with pytest.raises(ValueError, match=r"pass@k needs|counts of correct"):
+        pass_at_k(correct, samples, k)
+    with pytest.raises(ValueError, match=r"pass@k needs|counts of correct"):
+        pass_at_k(np.array([correct]), samples, k)
+
+
+def test_fractional_counts_are_refused() -> None:
+    with pytest.raises(ValueError, match="whole numbers"):
+        pass_at_k(np.array([0.5]), 4, 1)
