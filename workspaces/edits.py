@@ -5,9 +5,22 @@ Owns the edit record and its application to text; it touches no disk and no git.
 
 from __future__ import annotations
 
+import ast
+import difflib
+import hashlib
+import re
+import unicodedata
+import warnings
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from environments.base import SzilardError
+
+LARGEST_FILE = 256 * 1024
+_NEAR_LINES = 12
+_SHOWN_COLUMNS = 200
 
 
 class EditError(SzilardError):
@@ -31,3 +44,169 @@ class Edit(BaseModel):
         if not (block or whole):
             raise ValueError("an edit has either search and replace, or content")
         return self
+
+
+def apply_edits(
+    files: Mapping[str, str], edits: Sequence[Edit], *, editable: Sequence[str], protected: Sequence[str]
+) -> dict[str, str]:
+    """All files after the edits, which are applied in order; `files` is left as it was.
+
+    New files are allowed where their path matches `editable`. A path that matches `protected`, in any
+    spelling that some file system takes for the same name, never is.
+
+    Raises:
+        EditError: an edit does not apply, or all together change nothing; nothing was changed.
+    """
+    after = dict(files)
+    for edit in edits:
+        _check_path(edit.path, after, editable, protected)
+        changed = edit.content if edit.content is not None else _replaced(edit, after)
+        _check_text(edit.path, changed)
+        after[edit.path] = changed
+    if after == dict(files):
+        raise EditError("the edits change nothing: every file is as it was. Propose a real change.")
+    return after
+
+
+def normalised_code(files: Mapping[str, str]) -> str:
+    """A digest that ignores comments, docstrings and formatting of Python files.
+
+    Other files, and Python that does not parse, count by their bytes.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(files):
+        content = _parsed(files[path]) if path.endswith(".py") else None
+        text = files[path] if content is None else content
+        for part in (path, "text" if content is None else "python", text):
+            data = part.encode("utf-8", "surrogatepass")
+            digest.update(b"%d:%s" % (len(data), data))
+    return digest.hexdigest()
+
+
+def matches(path: str, globs: Sequence[str]) -> bool:
+    """Whether a path matches one of the globs: `*` and `?` stay inside a folder, `**` crosses folders."""
+    return any(_pattern(glob).fullmatch(path) for glob in globs)
+
+
+@lru_cache(maxsize=512)
+def _pattern(glob: str) -> re.Pattern[str]:
+    tokens = {"**/": "(?:[^/]+/)*", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    parts = re.split(r"(\*\*/|\*\*|\*|\?)", glob)
+    return re.compile("".join(tokens.get(part, re.escape(part)) for part in parts), re.DOTALL)
+
+
+def _check_path(
+    path: str, files: Mapping[str, str], editable: Sequence[str], protected: Sequence[str]
+) -> None:
+    folders = path.split("/")
+    if path.startswith("/") or re.match(r"[A-Za-z]:", path):
+        raise EditError(
+            f"{path!r} is absolute: give the path inside the workspace, such as {_example(editable)}."
+        )
+    if any(unicodedata.category(char)[0] == "C" for char in path) or "\\" in path:
+        raise EditError(f"{path!r} holds a backslash or a character that cannot be seen: use a plain path.")
+    if any(
+        folder in ("", ".", "..") or folder != folder.strip() or folder.endswith(".") for folder in folders
+    ):
+        raise EditError(f"{path!r} is no plain path: leave out '.', '..', empty and space-padded parts.")
+    if any(_folded(folder).startswith((".git", "git~")) for folder in folders):
+        raise EditError(f"{path!r} belongs to git and is never editable.")
+    folded = _folded(path)
+    if matches(path, protected) or matches(folded, [_folded(glob) for glob in protected]):
+        raise EditError(
+            f"{path!r} is protected: it is the same for every attempt. Editable: {_listed(editable)}."
+        )
+    if not matches(path, editable):
+        raise EditError(f"{path!r} is not editable. Editable: {_listed(editable)}.")
+    for other in files:
+        if other != path and _folded(other) == folded:
+            raise EditError(
+                f"{path!r} differs from the existing file {other!r} only in spelling: use that path."
+            )
+        if folded.startswith(_folded(other) + "/") or _folded(other).startswith(folded + "/"):
+            raise EditError(f"{path!r} cannot be a file beside {other!r}: one is a folder of the other.")
+
+
+def _check_text(path: str, text: str) -> None:
+    if "\0" in text:
+        raise EditError(f"{path}: the new text holds a NUL byte; only text can be written.")
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError as error:
+        raise EditError(f"{path}: the new text is not valid Unicode at character {error.start}.") from error
+    if size > LARGEST_FILE:
+        raise EditError(
+            f"{path}: the new text is {size / 1024:.0f} KiB; a file may have {LARGEST_FILE // 1024} KiB."
+        )
+
+
+def _replaced(edit: Edit, files: Mapping[str, str]) -> str:
+    path, search, replace = edit.path, edit.search or "", edit.replace or ""
+    if path not in files:
+        raise EditError(
+            f"{path} does not exist, so SEARCH cannot match: give its whole content to create it."
+        )
+    text = files[path]
+    if not search:
+        raise EditError(f"{path}: SEARCH is empty. Quote the lines to replace, or give the whole content.")
+    starts = _occurrences(text, search)
+    if not starts:
+        raise EditError(f"{path}: SEARCH matches nothing. Nearest lines:\n{_nearest(text, search)}")
+    if len(starts) > 1:
+        lines = ", ".join(str(text.count("\n", 0, start) + 1) for start in starts[:_NEAR_LINES])
+        raise EditError(
+            f"{path}: SEARCH matches {len(starts)} times, at lines {lines}. Quote more lines around it."
+        )
+    return text[: starts[0]] + replace + text[starts[0] + len(search) :]
+
+
+def _occurrences(text: str, search: str) -> list[int]:
+    starts: list[int] = []
+    start = text.find(search)
+    while start >= 0:
+        starts.append(start)
+        start = text.find(search, start + 1)
+    return starts
+
+
+def _nearest(text: str, search: str) -> str:
+    lines = text.splitlines()
+    wanted = search.splitlines()
+    anchor = max(range(len(wanted)), key=lambda row: len(wanted[row].strip()))
+    candidates = {line.strip()[:_SHOWN_COLUMNS] for line in lines if line.strip()}
+    close = difflib.get_close_matches(wanted[anchor].strip()[:_SHOWN_COLUMNS], candidates, n=1, cutoff=0.3)
+    if not close:
+        return f"(none is like it; the file has {len(lines)} lines)"
+    row = next(row for row, line in enumerate(lines) if line.strip()[:_SHOWN_COLUMNS] == close[0])
+    first = max(0, row - anchor - 1)
+    last = min(len(lines), first + min(len(wanted) + 2, _NEAR_LINES), len(lines))
+    first, last = (first, last) if row < last else (max(0, row - 1), min(len(lines), row + 2))
+    return "\n".join(f"{number + 1:5d}  {lines[number][:_SHOWN_COLUMNS]}" for number in range(first, last))
+
+
+def _parsed(text: str) -> str | None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            module = ast.parse(text)
+        for node in ast.walk(module):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                if ast.get_docstring(node, clean=False) is not None:
+                    del node.body[0]
+            elif isinstance(node, ast.Constant):
+                node.kind = None
+        return ast.dump(module)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def _folded(path: str) -> str:
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", path).casefold())
+
+
+def _example(editable: Sequence[str]) -> str:
+    return editable[0] if editable else "recipe.py"
+
+
+def _listed(globs: Sequence[str]) -> str:
+    return ", ".join(globs) or "nothing"

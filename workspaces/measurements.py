@@ -1,0 +1,168 @@
+"""The store of measurements: one JSON file each, immutable, found again by its key.
+
+Owns the record and its files; it neither measures nor compares.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import threading
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from environments.base import Score, SzilardError
+
+
+class MeasurementError(SzilardError):
+    """A measurement that is damaged, or that contradicts the one stored under its key."""
+
+
+@dataclass(frozen=True)
+class MeasurementKey:
+    """What decides a measurement; `tree` is the hash of the code, `device` a class such as "cpu"."""
+
+    tree: str
+    environment: str
+    policy: str
+    seed: int
+    split: str
+    budget: str
+    device: str
+
+    @cached_property
+    def digest(self) -> str:
+        """32 hexadecimal digits that name the measurement."""
+        return hashlib.sha256(_compact(asdict(self)).encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One policy scored once.
+
+    Seconds of training are `wall_seconds` and `cpu_seconds`, of scoring `score_seconds`; entropies are in
+    nats a token, None where the trace has none; `steps` are optimiser updates; `law` holds the fitted
+    constants of the entropy law, None where it was not fitted.
+    """
+
+    key: MeasurementKey
+    score: Score
+    policy_hash: str
+    wall_seconds: float
+    cpu_seconds: float
+    score_seconds: float
+    entropy_start: float | None
+    entropy_end: float | None
+    steps: int
+    law: Mapping[str, float] | None
+
+    def to_json(self) -> dict[str, Any]:
+        """The record as JSON values; floats survive the way there and back exactly."""
+        return {
+            "key": asdict(self.key),
+            "score": self.score.to_json(),
+            "policy_hash": self.policy_hash,
+            "wall_seconds": self.wall_seconds,
+            "cpu_seconds": self.cpu_seconds,
+            "score_seconds": self.score_seconds,
+            "entropy_start": self.entropy_start,
+            "entropy_end": self.entropy_end,
+            "steps": self.steps,
+            "law": dict(self.law) if self.law is not None else None,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Measurement:
+        """The inverse of `to_json`.
+
+        Raises:
+            KeyError, TypeError: a field is missing, unknown or of the wrong shape.
+        """
+        fields = dict(data)
+        key = MeasurementKey(**fields.pop("key"))
+        score = Score.from_json(fields.pop("score"))
+        if score.primary not in score.metrics:
+            raise KeyError(score.primary)
+        return cls(key=key, score=score, **fields)
+
+
+class MeasurementStore:
+    """Measurements in a directory, `KEY.json` each. Methods may be called from any thread."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._lock = threading.Lock()
+
+    def get(self, key: MeasurementKey) -> Measurement | None:
+        """The measurement stored under `key`; None if it has not been made.
+
+        Raises:
+            MeasurementError: its file is damaged.
+        """
+        path = self._path(key)
+        return self._read(path) if path.exists() else None
+
+    def put(self, measurement: Measurement) -> None:
+        """Store a measurement; nothing happens if the same one is there.
+
+        Raises:
+            MeasurementError: another one is stored under the same key, a figure is not finite, or the file
+                cannot be written.
+        """
+        path = self._path(measurement.key)
+        try:
+            text = _compact(measurement.to_json()) + "\n"
+        except ValueError:
+            raise MeasurementError(
+                f"measurement {path.stem} has a figure that is not finite: do not store it, mend the scoring."
+            ) from None
+        with self._lock:
+            if path.exists():
+                if _compact(self._read(path).to_json()) + "\n" != text:
+                    raise MeasurementError(
+                        f"{path} holds another measurement of the same key. Measurements are immutable: "
+                        "move that file away if it is wrong, then repeat."
+                    )
+                return
+            temporary = path.with_suffix(".tmp")
+            try:
+                self.directory.mkdir(parents=True, exist_ok=True)
+                temporary.write_text(text)
+                os.replace(temporary, path)
+            except OSError as error:
+                raise MeasurementError(
+                    f"{path} cannot be written ({error.strerror}): make room or mend its rights, then repeat."
+                ) from error
+
+    def all(self) -> list[Measurement]:
+        """Every measurement, in the order of its digest.
+
+        Raises:
+            MeasurementError: a file is damaged.
+        """
+        return [self._read(path) for path in sorted(self.directory.glob("*.json"))]
+
+    def _path(self, key: MeasurementKey) -> Path:
+        return self.directory / f"{key.digest}.json"
+
+    def _read(self, path: Path) -> Measurement:
+        try:
+            measurement = Measurement.from_json(json.loads(path.read_text()))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise MeasurementError(
+                f"{path} is damaged ({type(error).__name__}: {error}). Delete that file: "
+                "`szilard resume` then measures it again."
+            ) from error
+        if measurement.key.digest != path.stem:
+            raise MeasurementError(
+                f"{path} holds the measurement {measurement.key.digest}. Rename or delete it, then repeat."
+            )
+        return measurement
+
+
+def _compact(data: Mapping[str, Any]) -> str:
+    return json.dumps(data, separators=(",", ":"), sort_keys=True, allow_nan=False)

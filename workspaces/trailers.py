@@ -1,0 +1,113 @@
+"""Commit messages of attempts: written so that untrusted text cannot pose as a trailer, and read back.
+
+Owns the wording of messages; it calls no git.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+
+from environments.base import SzilardError
+
+SUBJECT_LENGTH = 120
+_KEY = re.compile(r"[A-Za-z][A-Za-z0-9]*(-[A-Za-z0-9]+)*")
+_WHOLE = "Hypothesis: "
+_PREDICTION = "Prediction: "
+_INDENT = "  "
+
+
+class TrailerError(SzilardError):
+    """A trailer whose name git would not read back."""
+
+
+def one_line(text: str, length: int | None = None) -> str:
+    """The text on one line, without control, invisible or direction-changing characters."""
+    line = " ".join(_printable(text).split())
+    if length is not None and len(line) > length:
+        line = line[: length - 1].rstrip() + "…"
+    return line
+
+
+def code_message(
+    number: int,
+    parent: int,
+    *,
+    hypothesis: str,
+    mechanism: str,
+    researcher: str,
+    score_change: float,
+    entropy: float,
+) -> str:
+    """Message of a code commit: hypothesis, mechanism (indented), prediction, trailers."""
+    whole = one_line(hypothesis) or "(no hypothesis)"
+    subject = one_line(whole, SUBJECT_LENGTH)
+    body = [] if subject == whole else [_WHOLE + whole]
+    lines = [_printable(line).rstrip() for line in re.split(r"\r\n|\r|\n", mechanism)]
+    body.append("\n".join(_INDENT + line if line else "" for line in lines).strip("\n"))
+    body.append(f"{_PREDICTION}score {score_change:+}, final entropy {entropy} nats a token")
+    trailers = {
+        "Attempt": str(number),
+        "Parent-Attempt": str(parent),
+        "Researcher": researcher,
+        "Predicted-Score-Change": f"{score_change:+}",
+        "Predicted-Entropy": str(entropy),
+    }
+    return "\n\n".join([subject, *filter(None, body), trailer_block(trailers)]) + "\n"
+
+
+def result_message(
+    number: int, *, verdict: str, reason: str, hypothesis: str, trailers: Mapping[str, str]
+) -> str:
+    """Message of a result commit: what became of the attempt, then its figures as trailers.
+
+    The subject shows the trailers `Score-Change` and `Score-Change-Interval` where they are given, else
+    the reason.
+    """
+    shown = " ".join(
+        one_line(trailers[name]) for name in ("Score-Change", "Score-Change-Interval") if trailers.get(name)
+    )
+    told = f"{shown} — {one_line(hypothesis)}" if shown else one_line(reason)
+    heading = {"Attempt": str(number), "Verdict": verdict, "Reason": reason}
+    repeated = heading.keys() & trailers.keys()
+    if repeated:
+        raise TrailerError(f"attempt {number} gives the trailer {sorted(repeated)[0]} twice: leave it out.")
+    subject = one_line(f"{verdict}: {told}", SUBJECT_LENGTH)
+    return f"{subject}\n\n{trailer_block({**heading, **trailers})}\n"
+
+
+def trailer_block(trailers: Mapping[str, str]) -> str:
+    """The trailers as lines, in the order given, each value on one line.
+
+    Raises:
+        TrailerError: a name holds anything but letters, digits and single hyphens.
+    """
+    for name in trailers:
+        if not _KEY.fullmatch(name):
+            raise TrailerError(f"{name!r} cannot be a trailer: use letters, digits and hyphens.")
+    return "\n".join(f"{name}: {one_line(value)}".rstrip() for name, value in trailers.items())
+
+
+def read_trailers(block: str) -> dict[str, str]:
+    """The trailers that git printed, one a line."""
+    return {name: value.strip() for name, _, value in (row.partition(":") for row in block.splitlines())}
+
+
+def read_proposal(subject: str, body: str) -> tuple[str, str]:
+    """Hypothesis and mechanism of a code commit's message, as `code_message` wrote them."""
+    hypothesis = subject
+    mechanism: list[str] = []
+    for line in body.split("\n"):
+        if line.startswith(_PREDICTION):
+            break
+        if line.startswith(_WHOLE):
+            hypothesis = line.removeprefix(_WHOLE)
+        else:
+            mechanism.append(line.removeprefix(_INDENT))
+    return hypothesis, "\n".join(mechanism).strip("\n")
+
+
+def _printable(text: str) -> str:
+    text = "".join(" " if unicodedata.category(char) in ("Cc", "Zl", "Zp") else char for char in text)
+    return "".join(char for char in text if unicodedata.category(char) not in ("Cf", "Cs", "Cn", "Co"))
