@@ -49,7 +49,7 @@ def paired_test(differences: Sequence[float]) -> PairedTest:
     Raises:
         ValueError: fewer than two differences, or one that is not finite.
     """
-    from scipy.stats import t
+    from scipy.special import stdtr
 
     values = _finite(differences)
     if values.ndim != 1 or len(values) < 2:
@@ -57,7 +57,7 @@ def paired_test(differences: Sequence[float]) -> PairedTest:
     change = float(values.mean())
     deviation = float(values.std(ddof=1))
     error = deviation / math.sqrt(len(values))
-    p_value = float(t.sf(change / error, len(values) - 1)) if error > 0 else 1.0
+    p_value = float(stdtr(len(values) - 1, -change / error)) if error > 0 else 1.0
     return PairedTest(change, deviation, error, p_value, len(values))
 
 
@@ -140,16 +140,15 @@ def needed_seeds(
     Raises:
         ValueError: standard deviation, alpha or power out of range.
     """
-    from scipy.stats import nct, t
+    from scipy.special import nctdtr, stdtrit
 
     if standard_deviation <= 0 or not 0 < alpha < 1 or not 0 < power < 1:
         raise ValueError("needed_seeds takes a positive standard deviation and alpha, power within (0, 1)")
     if change <= 0:
         return None
     pairs = np.arange(2, most + 1)
-    reached = (
-        nct.sf(t.isf(alpha, pairs - 1), pairs - 1, change / standard_deviation * np.sqrt(pairs)) >= power
-    )
+    shift = change / standard_deviation * np.sqrt(pairs)
+    reached = 1.0 - nctdtr(pairs - 1, shift, stdtrit(pairs - 1, 1.0 - alpha)) >= power
     return int(pairs[reached][0]) if reached.any() else None
 
 
@@ -163,8 +162,8 @@ def _finite(
 
 
 def _quantile(level: float, degrees_of_freedom: float) -> float:
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
     if not 0 < level < 1:
         raise ValueError(f"the level of an interval must lie within (0, 1), got {level}")
-    return float(t.ppf(0.5 + level / 2.0, degrees_of_freedom))
+    return float(stdtrit(degrees_of_freedom, 0.5 + level / 2.0))
