@@ -1,0 +1,187 @@
+"""The researcher that asks a language model, over any OpenAI-compatible endpoint.
+
+Owns the course of one attempt's conversation: prompt, reply, at most two repairs. What is shown
+belongs to `agent.context`, the wire to `endpoint`, storing to `conversation`, applying edits to
+`workspaces.edits`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from agent.context import build
+from agent.proposal import Proposal
+from agent.researchers.base import Context, NoProposal, ResearcherError
+from agent.researchers.conversation import Conversation, Exchange, Turn
+from agent.researchers.endpoint import Endpoint
+
+REPAIRS = 2
+REPLY_CHARACTERS = 200_000
+OBJECTS_TRIED = 200
+REQUEST_SECONDS = 600.0
+
+_OBJECT = re.compile(r"\{\s*\"")
+_DECODER = json.JSONDecoder(strict=False)
+
+
+class LanguageModelResearcher:
+    """Proposes what the model says. Several threads may share one; each attempt has its own directory."""
+
+    name = "language-model"
+
+    def __init__(self, model: str, *, seconds: float = REQUEST_SECONDS) -> None:
+        """Take endpoint and key from OPENAI_BASE_URL and OPENAI_API_KEY; nothing is sent yet.
+
+        `seconds` bounds the wall time of one request, retries included.
+
+        Raises:
+            ResearcherError: there is no model's name, or base URL or key cannot be right.
+        """
+        self._model = model
+        self._endpoint = Endpoint(model, _reply_schema(), os.environ, seconds)
+
+    def propose(self, context: Context, directory: Path) -> Proposal:
+        """Ask for a proposal, with repairs of replies that are none."""
+        return self._converse(self._opening(context), directory)
+
+    def repair(self, context: Context, proposal: Proposal, failure: str, directory: Path) -> Proposal:
+        """Show the model why its proposal failed and ask again, within the same two repairs."""
+
+        def said_this(exchange: Exchange) -> bool:
+            return exchange.model == self._model and _same(exchange.reply or "", proposal)
+
+        exchange = Conversation(directory).last(said_this)
+        if exchange is None:
+            turns, reply = self._opening(context), proposal.model_dump_json(indent=2)
+        else:
+            turns, reply = exchange.turns, exchange.reply or ""
+        problem = build.failed_proposal(self._endpoint.redacted(failure), context.parent, _left(turns) - 1)
+        if not _left(turns):
+            raise NoProposal(f"No usable proposal after {REPAIRS} repairs: {_summary(failure)}")
+        return self._converse((*turns, _answer(reply), Turn("user", problem)), directory)
+
+    def _opening(self, context: Context) -> tuple[Turn, ...]:
+        prompt = self._endpoint.redacted(build.proposal_prompt(context))
+        return (Turn("system", build.instructions()), Turn("user", prompt))
+
+    def _converse(self, turns: tuple[Turn, ...], directory: Path) -> Proposal:
+        conversation = Conversation(directory)
+        while True:
+            exchange = conversation.find(self._model, turns) or self._ask(turns, conversation)
+            reply = exchange.reply or ""
+            try:
+                return _read(reply)
+            except ValueError as error:
+                problem = str(error)
+            if exchange.finish_reason == "length":
+                problem += "\nThe reply was cut off at the server's limit of tokens: make it shorter."
+            if not _left(turns):
+                raise NoProposal(f"No usable proposal after {REPAIRS} repairs: {_summary(problem)}")
+            turns = (*turns, _answer(reply), Turn("user", build.unusable_reply(problem, _left(turns) - 1)))
+
+    def _ask(self, turns: tuple[Turn, ...], conversation: Conversation) -> Exchange:
+        try:
+            reply = self._endpoint.ask(turns)
+        except ResearcherError as error:
+            conversation.append(Exchange(self._model, turns, reply=None, error=str(error)))
+            raise
+        exchange = Exchange(
+            model=self._model,
+            turns=turns,
+            reply=reply.text,
+            form=reply.form,
+            finish_reason=reply.finish_reason,
+            served_by=reply.served_by,
+            prompt_tokens=reply.prompt_tokens,
+            completion_tokens=reply.completion_tokens,
+            seconds=reply.seconds,
+        )
+        conversation.append(exchange)
+        return exchange
+
+
+def _left(turns: tuple[Turn, ...]) -> int:
+    """How many repairs the attempt still has: every answer among the turns cost one."""
+    return REPAIRS - sum(turn.role == "assistant" for turn in turns)
+
+
+def _answer(reply: str) -> Turn:
+    return Turn("assistant", build.clipped(reply, build.PROMPT_CHARACTERS // 4) or "(an empty reply)")
+
+
+def _summary(problem: str) -> str:
+    return " ".join(problem.split())[:300]
+
+
+def _same(reply: str, proposal: Proposal) -> bool:
+    try:
+        return _read(reply) == proposal
+    except ValueError:
+        return False
+
+
+def _read(reply: str) -> Proposal:
+    """The proposal in a reply, bare or wrapped in prose: the last one, after a reasoning model's thoughts.
+
+    Raises:
+        ValueError: there is none; the message tells the model what is wrong.
+    """
+    if len(reply) > REPLY_CHARACTERS:
+        raise ValueError(f"The reply has {len(reply)} characters; at most {REPLY_CHARACTERS} are read.")
+    text = reply.rpartition("</think>")[2]
+    found = list(_objects(text))
+    if not found:
+        raise ValueError(f"The reply holds no JSON object with the fields of a proposal. {_syntax(text)}")
+    try:
+        return Proposal.model_validate(found[-1])
+    except ValidationError as error:
+        problems = [
+            f"- {'.'.join(map(str, problem['loc'])) or 'proposal'}: {problem['msg']}"
+            for problem in error.errors()
+        ]
+        raise ValueError("The JSON object is not a valid proposal:\n" + "\n".join(problems[:12])) from None
+
+
+def _objects(text: str) -> Iterator[dict[str, Any]]:
+    """The JSON objects in a text that have a field of a proposal."""
+    position = 0
+    for _ in range(OBJECTS_TRIED):
+        start = _OBJECT.search(text, position)
+        if start is None:
+            return
+        try:
+            value, position = _DECODER.raw_decode(text, start.start())
+        except (ValueError, RecursionError):
+            position = start.end()
+            continue
+        if value.keys() & Proposal.model_fields.keys():
+            yield value
+
+
+def _syntax(text: str) -> str:
+    """Where the JSON of a text breaks off, empty if it does not."""
+    try:
+        _DECODER.raw_decode(text, max(text.find("{"), 0))
+    except RecursionError:
+        return "It is nested too deeply."
+    except ValueError as error:
+        return f"The JSON parser says: {error}."
+    return ""
+
+
+def _reply_schema() -> dict[str, Any]:
+    """The proposal's JSON schema as strict endpoints take it: all required, no defaults or lengths."""
+    schema = Proposal.model_json_schema()
+    for record in (schema, *schema["$defs"].values()):
+        record["required"] = list(record["properties"])
+        for field in record["properties"].values():
+            for keyword in ("default", "minLength", "maxLength"):
+                field.pop(keyword, None)
+    return schema
