@@ -1,0 +1,94 @@
+# Szilard: `make demo` installs and runs the main job, `make test` installs and runs the fast tests.
+# Name another interpreter with PYTHON=python3.12, another torch build with TORCH="torch==2.13.0".
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+TORCH_VERSION := 2.13.0
+CPU_WHEELS := https://download.pytorch.org/whl/cpu
+ifeq ($(shell uname -s)-$(shell uname -m)-$(shell command -v nvidia-smi 2>/dev/null),Linux-x86_64-)
+TORCH ?= torch==$(TORCH_VERSION)+cpu
+else
+TORCH ?= torch==$(TORCH_VERSION)
+endif
+
+INSTALLED := $(VENV)/.installed-$(shell echo '$(TORCH)' | cksum | cut -d ' ' -f 1)
+GOAL := Solve more countdown problems in up to 16 tries without getting worse at the first
+
+.PHONY: help install demo test test-slow test-gpu lint clean
+
+help:
+	@echo "make demo       install, then research countdown to the end; the run stays under runs/"
+	@echo "make test       the fast tests; make test-slow: the rest; make test-gpu: one attempt on CUDA"
+	@echo "make install    $(VENV) with Szilard in it; make lint: formatting, types, import rules"
+	@echo "make clean      remove $(VENV) and caches; runs/ is kept"
+
+install: $(INSTALLED)
+	@echo "Szilard is installed in $(VENV): $(BIN)/szilard --help"
+
+$(INSTALLED): pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { \
+	    echo "Szilard needs Python 3.11 or newer, and there is no $(PYTHON): make install PYTHON=/path/to/python"; \
+	    exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "Szilard needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V 2>&1): make install PYTHON=python3.12"; \
+	    exit 1; }
+	@echo "Creating $(VENV) with $$($(PYTHON) -V)"
+	@$(PYTHON) -m venv $(VENV)
+	@echo "Installing $(TORCH)"
+ifneq (,$(findstring +cpu,$(TORCH)))
+	@$(PIP) install --quiet $(TORCH) 2>/dev/null \
+	    || { echo "Fetching it from $(CPU_WHEELS)"; \
+	         $(PIP) install --quiet --retries 1 --timeout 30 --extra-index-url $(CPU_WHEELS) $(TORCH); } \
+	    || { echo "There is no CPU build within reach: installing the package index's torch==$(TORCH_VERSION)"; \
+	         $(PIP) install --quiet torch==$(TORCH_VERSION); }
+else
+	@$(PIP) install --quiet $(TORCH)
+endif
+	@echo "Installing Szilard and what it needs"
+	@$(PIP) install --quiet --editable .
+	@rm -f $(VENV)/.installed-*
+	@touch $@
+
+$(VENV)/.installed-test: $(INSTALLED)
+	@echo "Installing what the tests need"
+	@$(PIP) install --quiet --editable '.[test]'
+	@touch $@
+
+$(VENV)/.installed-lint: $(INSTALLED)
+	@echo "Installing what the checks need"
+	@$(PIP) install --quiet --editable '.[dev]'
+	@touch $@
+
+demo: $(INSTALLED)
+	@echo "Running: szilard run \"$(GOAL)\" --attempts 8 $(ARGS)"
+	@$(BIN)/szilard run "$(GOAL)" --attempts 8 --name demo-$$(date +%Y%m%d-%H%M%S) $(ARGS)
+
+test: $(VENV)/.installed-test
+	@echo "Running the fast tests"
+	@$(BIN)/python -m pytest -q
+
+test-slow: $(VENV)/.installed-test
+	@echo "Running the slow tests: they train for real"
+	@$(BIN)/python -m pytest -q -m 'slow and not gpu'
+
+test-gpu: $(VENV)/.installed-test
+	@if $(BIN)/python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; then \
+	    echo "Running the GPU tests"; $(BIN)/python -m pytest -q -m gpu; \
+	else echo "GPU tests not run: no CUDA device"; fi
+
+lint: $(VENV)/.installed-lint
+	@echo "Checking formatting, style, types and import rules"
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/mypy --package controls --module train
+	@$(BIN)/mypy benchmarks
+	@$(BIN)/lint-imports
+
+clean:
+	@echo "Removing $(VENV) and caches; runs/ is kept"
+	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	@find agent benchmarks environments evaluators tests workspaces -name __pycache__ -type d -exec rm -rf {} +
