@@ -173,14 +173,14 @@ def _nearest(text: str, search: str) -> str:
     lines = text.splitlines()
     wanted = search.splitlines()
     anchor = max(range(len(wanted)), key=lambda row: len(wanted[row].strip()))
-    candidates = {line.strip()[:_SHOWN_COLUMNS] for line in lines if line.strip()}
+    candidates = list(dict.fromkeys(line.strip()[:_SHOWN_COLUMNS] for line in lines if line.strip()))
     close = difflib.get_close_matches(wanted[anchor].strip()[:_SHOWN_COLUMNS], candidates, n=1, cutoff=0.3)
     if not close:
         return f"(none is like it; the file has {len(lines)} lines)"
     row = next(row for row, line in enumerate(lines) if line.strip()[:_SHOWN_COLUMNS] == close[0])
-    first = max(0, row - anchor - 1)
-    last = min(len(lines), first + min(len(wanted) + 2, _NEAR_LINES), len(lines))
-    first, last = (first, last) if row < last else (max(0, row - 1), min(len(lines), row + 2))
+    span = min(len(wanted) + 2, _NEAR_LINES)
+    first = max(0, row - min(anchor + 1, span // 2))
+    last = min(len(lines), first + span)
     return "\n".join(f"{number + 1:5d}  {lines[number][:_SHOWN_COLUMNS]}" for number in range(first, last))
 
 

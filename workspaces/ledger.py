@@ -1,28 +1,26 @@
 """The ledger: every attempt of a run as commits of an ordinary git repository.
 
 Owns branches, tags, messages and the evidence ref of `RUN/repository`; it decides nothing and trains
-nothing. Commits are written by `git fast-import`: one process each, no work tree, no index, and the
-branch appears only when its objects are complete, so a kill at any moment leaves no half of an attempt.
+nothing. Every method that writes may be repeated after a kill and then finds what is there.
 """
 
 from __future__ import annotations
 
 import re
 import threading
-import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from workspaces.attempts import AttemptRecord, read_attempt
+from workspaces.commits import read_commits, write_commit
 from workspaces.edits import matches
 from workspaces.git_command import GitCommand, LedgerError
-from workspaces.trailers import code_message, one_line, read_proposal, read_trailers, result_message
+from workspaces.trailers import code_message, one_line, result_message
 
 __all__ = ["AttemptRecord", "Ledger", "LedgerError"]
 
 BRANCHES = "refs/heads/attempts/"
 EVIDENCE = "refs/szilard/evidence"
-_FORMAT = "--format=%x1e%H%x1f%P%x1f%s%x1f%b%x1f%(trailers:only,unfold)"
 _CONFIGURATION = """\
 [user]
 \tname = Szilard
@@ -43,44 +41,13 @@ _CONFIGURATION = """\
 _PACK_REFS_EVERY = 200
 
 
-@dataclass(frozen=True)
-class AttemptRecord:
-    """What the ledger knows of one attempt; the last four are empty while it is unfinished.
-
-    `predicted_score_change` is in units of the metric, `predicted_entropy` in nats a token; `trailers`
-    are all trailers of the result commit.
-    """
-
-    number: int
-    parent: int
-    researcher: str
-    hypothesis: str
-    mechanism: str
-    predicted_score_change: float
-    predicted_entropy: float
-    code_commit: str | None
-    result_commit: str | None
-    verdict: str | None
-    reason: str | None
-    trailers: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class _Commit:
-    name: str
-    parents: tuple[str, ...]
-    subject: str
-    body: str
-    trailers: Mapping[str, str]
-
-
 class Ledger:
     """One run's repository. Methods may be called from any thread; one process at a time writes."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path = path.absolute()
         self.lock = threading.RLock()
-        self.git = GitCommand(path / ".git")
+        self.git = GitCommand(self.path / ".git")
 
     @classmethod
     def create(cls, path: Path, files: Mapping[str, Path], *, message: str) -> Ledger:
@@ -92,18 +59,17 @@ class Ledger:
             LedgerError: something else lives at `path`, or git failed.
         """
         ledger = cls(path)
-        if path.exists() and any(path.iterdir()) and not (path / ".git").is_dir():
-            raise LedgerError(f"{path} is not empty and not a ledger: choose another directory.")
         if ledger._is_whole():
             return ledger
+        if path.exists() and any(path.iterdir()) and not ledger._is_started():
+            raise LedgerError(f"{path} is not empty and not a ledger: choose another directory.")
         path.mkdir(parents=True, exist_ok=True)
-        ledger.git.run("init", "--quiet", "--template=", "--initial-branch=main", str(path))
-        configuration = path / ".git" / "config"
-        if "[szilard]" not in configuration.read_text():
-            with configuration.open("a") as stream:
+        ledger.git.run("init", "--quiet", "--template=", "--initial-branch=main", str(ledger.path))
+        if not ledger._is_marked():
+            with (ledger.path / ".git" / "config").open("a") as stream:
                 stream.write(_CONFIGURATION)
         contents = {name: source.read_bytes() for name, source in files.items()}
-        first = ledger._commit("refs/heads/main", None, message, contents, replace=True)
+        first = write_commit(ledger.git, "refs/heads/main", message, contents, replace=True)
         ledger.set_incumbent(first)
         ledger.git.run("update-ref", "refs/tags/baseline", first)
         return ledger
@@ -157,7 +123,8 @@ class Ledger:
                 entropy=predicted_entropy,
             )
             contents = {name: text.encode() for name, text in files.items()}
-            return self._commit(_branch(number), self._resolve(parent_commit), message, contents)
+            parent = self._resolve(parent_commit)
+            return write_commit(self.git, _branch(number), message, contents, parent=parent)
 
     def commit_result(self, number: int, *, verdict: str, reason: str, trailers: Mapping[str, str]) -> str:
         """Record what became of an attempt: a commit of the same tree, its figures as trailers.
@@ -166,6 +133,7 @@ class Ledger:
 
         Raises:
             LedgerError: the attempt has no code commit, or git failed.
+            TrailerError: a trailer has no proper name or is given twice.
         """
         with self.lock:
             found = self.attempt(number)
@@ -178,7 +146,7 @@ class Ledger:
             message = result_message(
                 number, verdict=verdict, reason=reason, hypothesis=found.hypothesis, trailers=trailers
             )
-            commit = self._commit(_branch(number), found.code_commit, message, {})
+            commit = write_commit(self.git, _branch(number), message, {}, parent=found.code_commit)
             if number % _PACK_REFS_EVERY == 0:
                 self.git.run("pack-refs", "--all")
             return commit
@@ -192,7 +160,7 @@ class Ledger:
         tip = self.git.text("rev-parse", "--verify", "--quiet", _branch(number), check=False)
         if not tip:
             return None
-        return _record(number, tip, self._commits("--first-parent", "-n", "2", tip))
+        return read_attempt(number, tip, read_commits(self.git, "--first-parent", "-n", "2", tip))
 
     def attempts(self) -> list[AttemptRecord]:
         """All attempts by number, those that are not finished included.
@@ -206,8 +174,8 @@ class Ledger:
             tip, _, name = line.partition(" ")
             if re.fullmatch(r"\d+", name.removeprefix(BRANCHES)):
                 tips[int(name.removeprefix(BRANCHES))] = tip
-        commits = self._commits("--branches=attempts/*") if tips else {}
-        return [_record(number, tips[number], commits) for number in sorted(tips)]
+        commits = read_commits(self.git, "--branches=attempts/*") if tips else {}
+        return [read_attempt(number, tips[number], commits) for number in sorted(tips)]
 
     def incumbent(self) -> str:
         """The commit that `main` points at."""
@@ -292,55 +260,27 @@ class Ledger:
         """
         with self.lock:
             kept = self.git.text("rev-parse", "--verify", "--quiet", f"{EVIDENCE}^{{tree}}", check=False)
-            return self._commit(EVIDENCE, None, message, dict(files), tree=kept or None, replace=True)
+            return write_commit(self.git, EVIDENCE, message, files, tree=kept or None, replace=True)
 
     def evidence(self) -> dict[str, bytes]:
         """Every file of the evidence ref; empty while nothing is stored."""
         tree = self.git.text("rev-parse", "--verify", "--quiet", f"{EVIDENCE}^{{tree}}", check=False)
         return self._contents(tree, None) if tree else {}
 
-    def _is_whole(self) -> bool:
-        if not (self.path / ".git").is_dir():
+    def _is_marked(self) -> bool:
+        try:
+            return "[szilard]" in (self.path / ".git" / "config").read_text()
+        except (OSError, UnicodeDecodeError):
             return False
-        return "refs/tags/baseline" in self.git.text(
-            "for-each-ref", "--format=%(refname)", "refs/tags/baseline"
-        )
 
-    def _commit(
-        self,
-        ref: str,
-        parent: str | None,
-        message: str,
-        files: Mapping[str, bytes],
-        *,
-        tree: str | None = None,
-        replace: bool = False,
-    ) -> str:
-        """Write one commit and its branch; `tree` is what a commit without parent starts from."""
-        text = message.encode()
-        stream = [b"commit %s\nmark :1\n" % ref.encode()]
-        stream.append(b"committer Szilard <szilard@localhost> %d +0000\n" % int(time.time()))
-        stream.append(b"data %d\n%s\n" % (len(text), text))
-        if parent is not None:
-            stream.append(b"from %s\n" % parent.encode())
-        if tree is not None:
-            stream.append(b'M 040000 %s ""\n' % tree.encode())
-        for path, content in sorted(files.items()):
-            stream.append(b"M 100644 inline %s\ndata %d\n%s\n" % (_quoted(path), len(content), content))
-        stream.append(b"\nget-mark :1\ndone\n")
-        options = ("--quiet", "--done", *(("--force",) if replace else ()))
-        output = self.git.text("fast-import", *options, data=b"".join(stream))
-        return output.splitlines()[0]
+    def _is_started(self) -> bool:
+        """Whether a killed `create` left this: marked as ours, or nothing but an empty git directory."""
+        if [entry.name for entry in self.path.iterdir()] != [".git"]:
+            return self._is_marked()
+        return self._is_marked() or not self.git.text("for-each-ref", "--count=1", check=False)
 
-    def _commits(self, *arguments: str) -> dict[str, _Commit]:
-        output = self.git.run("log", _FORMAT, "--no-show-signature", *arguments)
-        commits: dict[str, _Commit] = {}
-        for row in output.decode("utf-8", "replace").split("\x1e")[1:]:
-            name, parents, subject, body, trailers = row.split("\x1f")
-            commits[name] = _Commit(
-                name, tuple(parents.split()), subject, body, read_trailers(trailers.strip())
-            )
-        return commits
+    def _is_whole(self) -> bool:
+        return self._is_marked() and bool(self.git.text("for-each-ref", "refs/tags/baseline"))
 
     def _listing(self, tree: str) -> Iterable[tuple[str, str, str]]:
         output = self.git.run("ls-tree", "-r", "-z", "--full-tree", tree)
@@ -382,36 +322,3 @@ def _revision(commit: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._/~^-]*", commit):
         raise LedgerError(f"{commit!r} names no commit: give a hash, a tag or a branch.")
     return commit
-
-
-def _quoted(path: str) -> bytes:
-    return b'"' + path.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").encode() + b'"'
-
-
-def _record(number: int, tip: str, commits: Mapping[str, _Commit]) -> AttemptRecord:
-    last = commits[tip]
-    result = last if "Verdict" in last.trailers else None
-    code = commits.get(result.parents[0]) if result is not None and result.parents else last
-    try:
-        if code is None or {last.trailers["Attempt"], code.trailers["Attempt"]} != {str(number)}:
-            raise ValueError(number)
-        hypothesis, mechanism = read_proposal(code.subject, code.body)
-        return AttemptRecord(
-            number=number,
-            parent=int(code.trailers["Parent-Attempt"]),
-            researcher=code.trailers["Researcher"],
-            hypothesis=hypothesis,
-            mechanism=mechanism,
-            predicted_score_change=float(code.trailers["Predicted-Score-Change"]),
-            predicted_entropy=float(code.trailers["Predicted-Entropy"]),
-            code_commit=code.name,
-            result_commit=result.name if result is not None else None,
-            verdict=result.trailers["Verdict"] if result is not None else None,
-            reason=result.trailers.get("Reason") if result is not None else None,
-            trailers=result.trailers if result is not None else {},
-        )
-    except (KeyError, ValueError) as error:
-        raise LedgerError(
-            f"the branch attempts/{number:04d} does not end in a commit of attempt {number}: it was changed "
-            "by hand. Point it back at the attempt's last commit with `git branch -f`."
-        ) from error

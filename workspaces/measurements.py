@@ -37,7 +37,8 @@ class MeasurementKey:
     @cached_property
     def digest(self) -> str:
         """32 hexadecimal digits that name the measurement."""
-        return hashlib.sha256(_compact(asdict(self)).encode()).hexdigest()[:32]
+        canonical = json.dumps(asdict(self), separators=(",", ":"), sort_keys=True)
+        return hashlib.sha256(canonical.encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True)
@@ -115,14 +116,14 @@ class MeasurementStore:
         """
         path = self._path(measurement.key)
         try:
-            text = _compact(measurement.to_json()) + "\n"
+            text = json.dumps(measurement.to_json(), separators=(",", ":"), allow_nan=False) + "\n"
         except ValueError:
             raise MeasurementError(
                 f"measurement {path.stem} has a figure that is not finite: do not store it, mend the scoring."
             ) from None
         with self._lock:
             if path.exists():
-                if _compact(self._read(path).to_json()) + "\n" != text:
+                if self._read(path).to_json() != json.loads(text):
                     raise MeasurementError(
                         f"{path} holds another measurement of the same key. Measurements are immutable: "
                         "move that file away if it is wrong, then repeat."
@@ -162,7 +163,3 @@ class MeasurementStore:
                 f"{path} holds the measurement {measurement.key.digest}. Rename or delete it, then repeat."
             )
         return measurement
-
-
-def _compact(data: Mapping[str, Any]) -> str:
-    return json.dumps(data, separators=(",", ":"), sort_keys=True, allow_nan=False)

@@ -46,7 +46,7 @@ def code_message(
     body = [] if subject == whole else [_WHOLE + whole]
     lines = [_printable(line).rstrip() for line in re.split(r"\r\n|\r|\n", mechanism)]
     body.append("\n".join(_INDENT + line if line else "" for line in lines).strip("\n"))
-    body.append(f"{_PREDICTION}score {score_change:+}, final entropy {entropy} nats a token")
+    body.append(f"{_PREDICTION}score change {score_change:+}, final entropy {entropy} nats a token")
     trailers = {
         "Attempt": str(number),
         "Parent-Attempt": str(parent),

@@ -51,7 +51,9 @@ class Workspace:
         self.remove()
         with self.ledger.lock:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.ledger.git.run("worktree", "add", "--quiet", "--force", "--detach", str(self.path), commit)
+            self.ledger.git.run(
+                "worktree", "add", "--quiet", "--force", "--force", "--detach", str(self.path), commit
+            )
         if self._git_directory() is None or self._hashes() != blobs:
             raise WorkspaceError(
                 f"{self.path} does not hold {commit[:10]} after a fresh checkout: is the disk full?"
@@ -79,21 +81,17 @@ class Workspace:
             self.ledger.git.run("worktree", "prune")
 
     def _git_directory(self) -> Path | None:
-        """The work tree's own git directory; None unless both ends of the link agree."""
+        """The work tree's own git directory; None unless it is whole, detached and linked both ways."""
         try:
             directory = Path((self.path / ".git").read_text().removeprefix("gitdir: ").strip())
             back = Path((directory / "gitdir").read_text().strip())
-        except (OSError, UnicodeDecodeError, ValueError):
+            head = (directory / "HEAD").read_text()
+        except (OSError, ValueError):
             return None
         owner = (self.ledger.path / ".git" / "worktrees").resolve()
+        linked = directory.resolve().parent == owner and back.resolve() == (self.path / ".git").resolve()
         whole = (directory / "index").is_file() and not (directory / "locked").exists()
-        if (
-            directory.resolve().parent != owner
-            or back.resolve() != (self.path / ".git").resolve()
-            or not whole
-        ):
-            return None
-        return directory
+        return directory if linked and whole and not head.startswith("ref:") else None
 
     def _hashes(self) -> dict[str, str]:
         hashes: dict[str, str] = {}

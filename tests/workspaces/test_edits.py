@@ -1,0 +1,210 @@
+"""What an edit may do to the code under research, and what it is told when it may not."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workspaces.edits import LARGEST_FILE, Edit, EditError, apply_edits, matches, normalised_code
+
+FILES = {
+    "recipe.py": "LEARNING_RATE = 1e-4\nSTEPS = 100\n\n\ndef train(policy):\n    return policy\n",
+    "controls/clip.py": "CLIP = 0.2\n",
+    "train.py": "import recipe\n",
+}
+EDITABLE = ("recipe.py", "controls/**/*.py", "*.txt")
+PROTECTED = ("train.py", "controls/batch.py")
+
+plain_text = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=200)
+
+
+def apply(*edits: Edit) -> dict[str, str]:
+    return apply_edits(FILES, edits, editable=EDITABLE, protected=PROTECTED)
+
+
+def refusal(*edits: Edit) -> str:
+    before = dict(FILES)
+    with pytest.raises(EditError) as caught:
+        apply(*edits)
+    assert before == FILES
+    return str(caught.value)
+
+
+def test_edits_are_applied_in_order() -> None:
+    after = apply(
+        Edit(path="recipe.py", search="STEPS = 100", replace="STEPS = 200"),
+        Edit(path="recipe.py", search="STEPS = 200", replace="STEPS = 50"),
+        Edit(path="controls/new/mine.py", content="A = 1\n"),
+        Edit(path="controls/new/mine.py", search="A = 1", replace="A = 2"),
+    )
+    assert "STEPS = 50" in after["recipe.py"]
+    assert after["controls/new/mine.py"] == "A = 2\n"
+    assert after["train.py"] == FILES["train.py"]
+
+
+def test_a_search_that_matches_nothing_is_shown_the_nearest_lines() -> None:
+    message = refusal(Edit(path="recipe.py", search="LEARNING_RATE = 2e-4\nSTEPS = 100", replace="x"))
+    assert "recipe.py" in message
+    assert "    1  LEARNING_RATE = 1e-4" in message
+    assert "    2  STEPS = 100" in message
+
+
+def test_nearest_lines_of_a_long_search_show_the_line_that_is_like_it() -> None:
+    text = "".join(f"value_{row} = {row}\n" for row in range(400))
+    search = "".join(f"nothing {row}\n" for row in range(40)) + "value_377 = 378 # the very longest of them"
+    with pytest.raises(EditError, match=r"378  value_377 = 377"):
+        apply_edits(
+            {"a.py": text},
+            [Edit(path="a.py", search=search, replace="")],
+            editable=["a.py"],
+            protected=[],
+        )
+
+
+def test_an_ambiguous_search_names_every_line_it_matches() -> None:
+    message = refusal(Edit(path="recipe.py", search="policy", replace="model"))
+    assert "2 times, at lines 5, 6" in message
+    with pytest.raises(EditError, match="2 times"):
+        apply_edits({"a": "aaa"}, [Edit(path="a", search="aa", replace="b")], editable=["a"], protected=[])
+
+
+def test_edits_that_change_nothing_are_refused() -> None:
+    there = Edit(path="recipe.py", search="STEPS = 100", replace="STEPS = 200")
+    back = Edit(path="recipe.py", search="STEPS = 200", replace="STEPS = 100")
+    assert "change nothing" in refusal(there, back)
+    assert "change nothing" in refusal(Edit(path="recipe.py", content=FILES["recipe.py"]))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "train.py",
+        "Train.PY",
+        "ｔrain.py",
+        "controls/batch.py",
+        "CONTROLS/batch.py",
+        "controls/../train.py",
+        "./recipe.py",
+        "controls//clip2.py",
+        "/etc/passwd.txt",
+        "C:x.txt",
+        "controls\\clip2.py",
+        "../x.txt",
+        "a\nb.txt",
+        "a\x1bb.txt",
+        "a\u200bb.txt",
+        "recipe.py ",
+        ".git/config.txt",
+        "controls/.GIT/x.py",
+        "controls/git~1/x.py",
+        ".gitattributes",
+        "Recipe.py",
+        "recipe.py/x.py",
+        "controls/clip.py/x.py",
+        "elsewhere.py",
+    ],
+)
+def test_a_path_outside_the_editable_part_is_refused(path: str) -> None:
+    with pytest.raises(EditError):
+        apply_edits(
+            FILES,
+            [Edit(path=path, content="x\n")],
+            editable=(*EDITABLE, "controls/**"),
+            protected=PROTECTED,
+        )
+
+
+def test_a_folder_cannot_be_replaced_by_a_file() -> None:
+    with pytest.raises(EditError, match="folder"):
+        apply_edits(FILES, [Edit(path="controls", content="x")], editable=["**"], protected=[])
+
+
+def test_protection_wins_over_editable() -> None:
+    with pytest.raises(EditError, match="protected"):
+        apply_edits(FILES, [Edit(path="train.py", content="x")], editable=["**"], protected=["train.py"])
+
+
+def test_text_that_is_too_large_or_no_text_is_refused() -> None:
+    assert "KiB" in refusal(Edit(path="recipe.py", content="é" * (LARGEST_FILE // 2 + 1)))
+    assert "NUL" in refusal(Edit(path="recipe.py", content="a\0b"))
+    assert "Unicode" in refusal(Edit(path="recipe.py", content="\ud800"))
+    assert "does not exist" in refusal(Edit(path="controls/none.py", search="a", replace="b"))
+    assert "empty" in refusal(Edit(path="recipe.py", search="", replace="b"))
+
+
+@given(before=plain_text, search=plain_text.filter(bool), replace=plain_text, after=plain_text)
+def test_a_block_that_matches_once_replaces_exactly_that(
+    before: str, search: str, replace: str, after: str
+) -> None:
+    text = before + search + after
+    unique = text.find(search, text.find(search) + 1) < 0
+    edit = Edit(path="a.txt", search=search, replace=replace)
+    try:
+        result = apply_edits({"a.txt": text}, [edit], editable=["*"], protected=[])
+    except EditError:
+        assert not unique or search == replace
+    else:
+        assert unique
+        assert result == {"a.txt": before + replace + after}
+
+
+@given(path=st.text(min_size=1, max_size=40))
+def test_no_spelling_of_a_path_reaches_a_protected_file(path: str) -> None:
+    try:
+        after = apply_edits(
+            FILES, [Edit(path=path, content="x")], editable=["**"], protected=["train.py", "secret/**"]
+        )
+    except EditError:
+        return
+    assert path in after
+    assert ".." not in path.split("/")
+    assert not path.startswith("/")
+    assert path.casefold() != "train.py"
+    assert path.casefold().split("/")[0] not in ("secret", ".git")
+
+
+@pytest.mark.parametrize(
+    ("path", "glob", "expected"),
+    [
+        ("a.py", "*.py", True),
+        ("d/a.py", "*.py", False),
+        ("d/a.py", "**/*.py", True),
+        ("a.py", "**/*.py", True),
+        ("d/e/a.py", "d/**", True),
+        ("d", "d/**", False),
+        ("dxa.py", "d?a.py", True),
+        ("d/a.py", "d?a.py", False),
+        ("a+b.py", "a+b.py", True),
+        ("[a].py", "[a].py", True),
+        ("a.py\n", "*.py", False),
+    ],
+)
+def test_globs_cross_folders_only_with_two_stars(path: str, glob: str, expected: bool) -> None:
+    assert matches(path, [glob]) is expected
+
+
+def test_comments_docstrings_and_formatting_do_not_make_new_code() -> None:
+    plain = {"a.py": "def f(x):\n    return x + 1\n"}
+    dressed = {"a.py": '"""Module."""\ndef f( x ) :\n    """Docs."""\n\n    return (x+1)  # why\n'}
+    assert normalised_code(plain) == normalised_code(dressed)
+    assert normalised_code(plain) != normalised_code({"a.py": "def f(x):\n    return x + 2\n"})
+    assert normalised_code(plain) != normalised_code({"b.py": plain["a.py"]})
+
+
+def test_code_that_does_not_parse_counts_by_its_bytes() -> None:
+    broken = {"a.py": "def f(:\n"}
+    assert normalised_code(broken) == normalised_code(dict(broken))
+    assert normalised_code(broken) != normalised_code({"a.py": "def f(: \n"})
+    assert normalised_code({"a.py": "x\0"}) != normalised_code({"a.py": "y\0"})
+    assert normalised_code({"a.txt": "# a\n"}) != normalised_code({"a.txt": "# b\n"})
+    assert normalised_code({"a.py": "(" * 5000}) != normalised_code({"a.py": "(" * 5001})
+
+
+@given(first=st.dictionaries(plain_text, plain_text), second=st.dictionaries(plain_text, plain_text))
+def test_equal_digests_mean_equal_files_where_no_python_is_involved(
+    first: dict[str, str], second: dict[str, str]
+) -> None:
+    first = {path + ".txt": text for path, text in first.items()}
+    second = {path + ".txt": text for path, text in second.items()}
+    assert (normalised_code(first) == normalised_code(second)) == (first == second)
