@@ -107,7 +107,10 @@ class Guard:
 
 @dataclass(frozen=True)
 class EnvironmentSpec:
-    """What a domain is, in one place; everything a person or a researcher must know before training."""
+    """What a domain is, in one place; everything a person or a researcher must know before training.
+
+    `budget` is what one training may spend: rollout `tokens` and optimiser `updates`.
+    """
 
     name: str
     version: str
@@ -121,12 +124,26 @@ class EnvironmentSpec:
     editable: tuple[str, ...]
     protected: tuple[str, ...]
     train_command: tuple[str, ...]
+    budget: Mapping[str, int]
     seconds_per_attempt: float
     seeds: int
 
     def better(self, change: float) -> float:
         """The change of the primary metric, signed so that positive is an improvement."""
         return change if self.direction == "maximise" else -change
+
+
+@dataclass(frozen=True)
+class FrontierPoint:
+    """The template at another learning rate or length: code that no control has touched.
+
+    `files` are the editable files that differ from the template's: path -> text.
+    """
+
+    label: str
+    learning_rate: float
+    steps: int
+    files: Mapping[str, str]
 
 
 class Environment(ABC):
@@ -141,6 +158,10 @@ class Environment(ABC):
     @abstractmethod
     def starting_policy(self) -> Path:
         """Folder of the policy that every attempt starts from, bound read-only at /policy."""
+
+    def frontier(self) -> Sequence[FrontierPoint]:
+        """What learning rate and length alone can reach; empty where a domain has neither."""
+        return ()
 
     @abstractmethod
     def score(self, policy: Path, split: Split, seed: int) -> Score:

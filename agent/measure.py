@@ -1,0 +1,264 @@
+"""Code + seed + split -> measurement: trained in the sandbox, scored outside it by a warm worker.
+
+Owns the way from a commit to a stored measurement; what follows from one is for `decision`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import shutil
+import threading
+import time
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.scorer import Scorer, ScoringFailed
+from agent.settings import RunSettings
+from agent.trace import law_of, read_trace
+from environments.base import Environment, InvalidPolicy, Split, SzilardError
+from workspaces.executors.base import Executor, Job, Limits, Outcome
+from workspaces.ledger import Ledger
+from workspaces.measurements import Measurement, MeasurementKey, MeasurementStore
+from workspaces.workspace import Workspace
+
+WEIGHTS_FILE = "model.safetensors"
+TRAINED_FILE = "trained.json"
+LAUNCHES_FILE = "trainings.jsonl"
+CHECKED_STEPS = 2
+CPU_ALLOWANCE = 1.25
+CPU_SLACK = 5.0
+UNMEASURED_ALLOWANCE = 20.0
+
+
+class TrainingFailed(SzilardError):
+    """The code under research did not leave a policy that can be scored.
+
+    `early`: it failed within its first two steps, so the researcher may mend it.
+    """
+
+    def __init__(self, message: str, *, early: bool) -> None:
+        super().__init__(message)
+        self.early = early
+
+
+class Untrusted(SzilardError):
+    """A measurement exists that cannot be trusted: the attempt is void."""
+
+
+class Cancelled(SzilardError):
+    """The run was stopped while this was being measured; nothing was stored."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is measured: a commit, the folder of its logs, and the work tree that it is trained in."""
+
+    commit: str
+    folder: Path
+    workspace: Workspace
+
+
+class Measurer:
+    """Trains and scores; a key that is stored is not trained again. Safe from any thread."""
+
+    def __init__(
+        self,
+        settings: RunSettings,
+        environment: Environment,
+        ledger: Ledger,
+        store: MeasurementStore,
+        executor: Executor,
+        scorer: Scorer,
+    ) -> None:
+        self.settings = settings
+        self.environment = environment
+        self.ledger = ledger
+        self.store = store
+        self.executor = executor
+        self.scorer = scorer
+        self.cpu_limit: float | None = None
+        self._policy = hashlib.sha256(
+            (environment.starting_policy() / WEIGHTS_FILE).read_bytes()
+        ).hexdigest()[:16]
+        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+
+    def key(self, commit: str, seed: int, split: Split) -> MeasurementKey:
+        """The key of a commit on a seed index and a split."""
+        spec = self.environment.spec
+        return MeasurementKey(
+            tree=self.ledger.tree(commit),
+            environment=f"{spec.name} {spec.version}",
+            policy=self._policy,
+            seed=seed,
+            split=split,
+            budget=json.dumps(dict(spec.budget), sort_keys=True),
+            device=self.settings.device,
+        )
+
+    def limit_cpu(self, baseline: list[Measurement]) -> None:
+        """From now on a training may take 1.25 times the CPU seconds of the slowest baseline."""
+        self.cpu_limit = CPU_ALLOWANCE * max(m.cpu_seconds for m in baseline) + CPU_SLACK
+
+    def find(self, commit: str, seed: int, split: Split) -> Measurement | None:
+        """The stored measurement of a commit on a seed index; None while there is none."""
+        return self.store.get(self.key(commit, seed, split))
+
+    def measure(self, subject: Subject, seed: int, split: Split) -> Measurement:
+        """The measurement of a commit on one seed index, made if it is not stored yet.
+
+        Raises what `train` and `score` raise.
+        """
+        with self._locks[self.key(subject.commit, seed, split).digest]:
+            self.train(subject, seed, split)
+            return self.score(subject, seed, split)
+
+    def train(self, subject: Subject, seed: int, split: Split) -> None:
+        """Leave a trained policy in the subject's folder, unless it or its measurement is there.
+
+        Raises:
+            TrainingFailed: no policy came of it.
+            Untrusted: files were touched that no training may touch.
+            Cancelled: the run is being stopped.
+        """
+        key = self.key(subject.commit, seed, split)
+        folder = subject.folder / f"{split}-{seed}"
+        if self.store.get(key) is not None or _trained(folder, key) is not None:
+            return
+        outcome = self._run(subject, seed, split, folder)
+        rows = read_trace(folder / "out" / "trace.jsonl")
+        _raise_failure(outcome, folder, len(rows))
+        touched = subject.workspace.changed(subject.commit)
+        if touched:
+            raise Untrusted(f"Files changed while it trained: {', '.join(touched[:5])}")
+        mark = {"key": key.digest, "wall_seconds": outcome.wall_seconds, "cpu_seconds": outcome.cpu_seconds}
+        temporary = folder / (TRAINED_FILE + ".tmp")
+        temporary.write_text(json.dumps(mark))
+        os.replace(temporary, folder / TRAINED_FILE)
+
+    def score(self, subject: Subject, seed: int, split: Split) -> Measurement:
+        """Score what `train` left, and store the measurement.
+
+        Raises:
+            TrainingFailed: the policy cannot be scored.
+            Untrusted: the evaluator failed.
+        """
+        found = self.find(subject.commit, seed, split)
+        if found is None:
+            found = self.score_anew(subject, seed, split)
+            self.store.put(found)
+        return found
+
+    def score_anew(self, subject: Subject, seed: int, split: Split) -> Measurement:
+        """Score what `train` left in the folder, whatever is stored. Raises what `score` raises."""
+        key = self.key(subject.commit, seed, split)
+        folder = subject.folder / f"{split}-{seed}"
+        mark = _trained(folder, key)
+        if mark is None:
+            raise Untrusted(f"{folder} lost its trained policy before it was scored")
+        policy = folder / "out" / "policy"
+        rows = read_trace(folder / "out" / "trace.jsonl")
+        started = time.monotonic()
+        try:
+            weights = hashlib.sha256((policy / WEIGHTS_FILE).read_bytes()).hexdigest()
+            score = self.scorer.score(policy, split, self.derived(f"tasks:{split}"))
+        except InvalidPolicy as error:
+            raise TrainingFailed(str(error), early=False) from error
+        except (ScoringFailed, OSError) as error:
+            raise Untrusted(str(error)) from error
+        return Measurement(
+            key=key,
+            score=score,
+            policy_hash=weights,
+            wall_seconds=mark["wall_seconds"],
+            cpu_seconds=mark["cpu_seconds"],
+            score_seconds=time.monotonic() - started,
+            entropy_start=rows[0].entropy if rows else None,
+            entropy_end=score.metrics["entropy"].value if "entropy" in score.metrics else None,
+            steps=len(rows),
+            law=law_of(rows),
+        )
+
+    def derived(self, purpose: str) -> int:
+        """A 31-bit number of this run for a purpose; its secret never enters the sandbox."""
+        digest = hmac.new(self.settings.secret.encode(), purpose.encode(), hashlib.sha256).digest()
+        return int.from_bytes(digest[:4], "big") >> 1
+
+    def _run(self, subject: Subject, seed: int, split: Split, folder: Path) -> Outcome:
+        shutil.rmtree(folder, ignore_errors=True)
+        (folder / "out").mkdir(parents=True)
+        (folder / "data").mkdir()
+        spec = self.environment.spec
+        job = {
+            "environment": spec.name,
+            "seed": self.derived(f"train:{split}:{seed}"),
+            "device": self.settings.device,
+            "budget": dict(spec.budget),
+        }
+        (folder / "data" / "job.json").write_text(json.dumps(job))
+        subject.workspace.checkout(subject.commit)
+        self._note_launch(subject, seed, split)
+        wall = UNMEASURED_ALLOWANCE * spec.seconds_per_attempt
+        if self.cpu_limit is not None:
+            wall = min(wall, 4 * self.cpu_limit)
+        handle = self.executor.submit(
+            Job(
+                name=f"{subject.folder.name} {split} {seed}",
+                workspace=subject.workspace.path,
+                output=folder / "out",
+                command=spec.train_command,
+                limits=Limits(wall_seconds=wall, cpu_seconds=self.cpu_limit),
+                inputs={"/policy": self.environment.starting_policy(), "/data": folder / "data"},
+                device=self.settings.device,
+            )
+        )
+        outcome = self.executor.wait(handle)
+        if outcome.cancelled:
+            raise Cancelled("The run is being stopped.")
+        return outcome
+
+    def _note_launch(self, subject: Subject, seed: int, split: Split) -> None:
+        """One row a started training, so that anybody can count what was trained twice."""
+        row = {
+            "key": self.key(subject.commit, seed, split).digest,
+            "folder": subject.folder.name,
+            "seed": seed,
+            "split": split,
+            "time": time.time(),
+        }
+        with (self.store.directory.parent / LAUNCHES_FILE).open("a") as file:
+            file.write(json.dumps(row) + "\n")
+
+
+def _trained(folder: Path, key: MeasurementKey) -> dict[str, float] | None:
+    """What a finished training left behind for this key; None if there is none."""
+    try:
+        mark = json.loads((folder / TRAINED_FILE).read_text())
+    except (OSError, ValueError):
+        return None
+    return mark if mark.get("key") == key.digest else None
+
+
+def _raise_failure(outcome: Outcome, folder: Path, steps: int) -> None:
+    early = steps < CHECKED_STEPS
+    if outcome.limit is not None:
+        raise TrainingFailed(f"Ended by its limit: {outcome.limit}", early=False)
+    if outcome.exit_code != 0:
+        last = _last_lines(folder / "stderr.log")
+        raise TrainingFailed(f"Training ended with exit code {outcome.exit_code}: {last}", early=early)
+    if not (folder / "out" / "policy" / WEIGHTS_FILE).is_file():
+        raise TrainingFailed("Training ended with exit code 0 but wrote no policy", early=early)
+
+
+def _last_lines(path: Path, most: int = 2000) -> str:
+    """The end of a log, stripped of control characters."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - most))
+            text = file.read().decode("utf-8", "replace")
+    except OSError:
+        return "no log was written"
+    return "".join(c for c in text if c.isprintable() or c == "\n").strip() or "it printed nothing"

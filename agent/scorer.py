@@ -1,0 +1,83 @@
+"""Asks warm worker processes for scores.
+
+Owns the processes and their restarts; what a score is belongs to the environment.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from environments.base import InvalidPolicy, Score, Split, SzilardError
+
+
+class ScoringFailed(SzilardError):
+    """The evaluator itself failed: nothing is known about the policy."""
+
+
+class Scorer:
+    """At most `workers` processes, started when first needed and kept warm; safe from any thread."""
+
+    def __init__(self, environment: str, workers: int) -> None:
+        self._environment = environment
+        self._free: queue.SimpleQueue[subprocess.Popen[str] | None] = queue.SimpleQueue()
+        self._started: list[subprocess.Popen[str]] = []
+        self._lock = threading.Lock()
+        for _ in range(workers):
+            self._free.put(None)
+
+    def score(self, policy: Path, split: Split, seed: int) -> Score:
+        """Score one policy folder.
+
+        Raises:
+            InvalidPolicy: the folder holds no policy that can be scored.
+            ScoringFailed: the evaluator raised or died.
+        """
+        worker = self._free.get()
+        try:
+            if worker is None or worker.poll() is not None:
+                worker = self._start()
+            answer = self._ask(worker, {"policy": str(policy), "split": split, "seed": seed})
+        finally:
+            self._free.put(worker)
+        if "invalid" in answer:
+            raise InvalidPolicy(answer["invalid"])
+        if "failed" in answer:
+            raise ScoringFailed(f"The evaluator of {self._environment} failed: {answer['failed']}")
+        return Score.from_json(answer["score"])
+
+    def close(self) -> None:
+        for worker in self._started:
+            worker.kill()
+            worker.wait()
+
+    def _start(self) -> subprocess.Popen[str]:
+        worker = subprocess.Popen(
+            [sys.executable, "-P", "-m", "agent.scoring_worker", self._environment],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
+        )
+        with self._lock:
+            self._started.append(worker)
+        return worker
+
+    def _ask(self, worker: subprocess.Popen[str], request: dict[str, object]) -> dict[str, Any]:
+        if worker.stdin is None or worker.stdout is None:
+            raise ScoringFailed("The scoring worker has no pipes")
+        try:
+            worker.stdin.write(json.dumps(request) + "\n")
+            worker.stdin.flush()
+            line = worker.stdout.readline()
+            answer: dict[str, Any] = json.loads(line)
+        except (OSError, json.JSONDecodeError) as error:
+            worker.kill()
+            raise ScoringFailed(f"The scoring worker of {self._environment} died: {error}") from error
+        return answer

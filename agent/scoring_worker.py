@@ -1,0 +1,38 @@
+"""A warm process that scores policies: one JSON request a line on stdin, one answer a line on stdout.
+
+It runs outside every sandbox and reads nothing but safetensors and configuration of a policy folder.
+It ends when its stdin closes, so it cannot outlive the coordinator.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from environments.base import Split, SzilardError
+from environments.registry import load
+
+
+def main() -> None:
+    import torch
+
+    torch.set_num_threads(1)
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+    environment = load(sys.argv[1])
+    for line in sys.stdin:
+        request = json.loads(line)
+        try:
+            score = environment.score(Path(request["policy"]), Split(request["split"]), request["seed"])
+            answer = {"score": score.to_json()}
+        except SzilardError as error:
+            answer = {"invalid": str(error)}
+        except Exception as error:  # noqa: BLE001 - an evaluator is foreign code: its failure is an answer
+            answer = {"failed": f"{type(error).__name__}: {error}"}
+        answers.write(json.dumps(answer) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""trace.jsonl: how a training spent its entropy, as its own process told it.
+
+Advisory: read for diagnostics and pictures, never for a decision. The writer is code under research,
+so a row that is not as expected is passed over.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+LONGEST_TRACE = 16 * 2**20
+
+
+@dataclass(frozen=True)
+class TraceRow:
+    """One step: mean reward, mean token entropy (nats), share of clipped tokens."""
+
+    step: int
+    reward: float
+    entropy: float
+    clip_fraction: float | None
+
+
+def read_trace(path: Path) -> list[TraceRow]:
+    """Every sound row; an empty list where there is no trace."""
+    try:
+        with path.open("rb") as file:
+            lines = file.read(LONGEST_TRACE).decode("utf-8", "replace").splitlines()
+    except OSError:
+        return []
+    rows = []
+    for line in lines:
+        try:
+            raw = json.loads(line)
+            clip = raw.get("clip_fraction")
+            row = TraceRow(
+                int(raw["step"]),
+                float(raw["reward_mean"]),
+                float(raw["entropy_mean"]),
+                None if clip is None else float(clip),
+            )
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            continue
+        if math.isfinite(row.reward) and math.isfinite(row.entropy):
+            rows.append(row)
+    return rows
+
+
+def blocks(rows: Sequence[TraceRow], count: int) -> list[TraceRow]:
+    """Means over `count` stretches of equal length; fewer where there are fewer rows."""
+    count = min(count, len(rows))
+    means = []
+    for index in range(count):
+        part = rows[index * len(rows) // count : (index + 1) * len(rows) // count]
+        clips = [row.clip_fraction for row in part if row.clip_fraction is not None]
+        means.append(
+            TraceRow(
+                part[-1].step,
+                math.fsum(row.reward for row in part) / len(part),
+                math.fsum(row.entropy for row in part) / len(part),
+                math.fsum(clips) / len(clips) if clips else None,
+            )
+        )
+    return means
+
+
+def law_of(rows: Sequence[TraceRow]) -> dict[str, float] | None:
+    """R = -a exp(H) + b fitted to the training reward (arXiv 2505.22617); None where it cannot be."""
+    from evaluators.entropy_law import fit_entropy_law
+
+    points = blocks(rows, 30)
+    try:
+        fit = fit_entropy_law([p.entropy for p in points], [p.reward for p in points])
+    except ValueError:
+        return None
+    return {"a": fit.a, "b": fit.b, "r_squared": fit.r_squared, "ceiling": fit.ceiling}
+
+
+def digest(rows: Sequence[TraceRow]) -> str:
+    """Entropy and reward at about eight checkpoints, as text."""
+    if not rows:
+        return "The training left no trace."
+    lines = ["step  mean reward  mean token entropy (nats)  clip fraction"]
+    for row in blocks(rows, 8):
+        clip = "-" if row.clip_fraction is None else f"{row.clip_fraction:.4f}"
+        lines.append(f"{row.step:4d}  {row.reward:.4f}  {row.entropy:.4f}  {clip}")
+    law = law_of(rows)
+    if law is not None:
+        lines.append(
+            f"Entropy law of the training reward: R = -{law['a']:.3f} exp(H) + {law['b']:.3f}, "
+            f"R2 {law['r_squared']:.2f}, ceiling {law['ceiling']:.3f}."
+        )
+    return "\n".join(lines)

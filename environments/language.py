@@ -1,0 +1,154 @@
+"""The short way to a domain: tasks with a prompt and a reward; scoring and diagnostics are inherited.
+
+Owns how a language policy is scored: draws samples outside the sandbox and turns rewards into metrics.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from environments.base import (
+    Environment,
+    FrontierPoint,
+    InvalidPolicy,
+    Metric,
+    Score,
+    Split,
+    Task,
+    clustered_standard_error,
+)
+
+if TYPE_CHECKING:
+    from evaluators.policy import Policy
+    from evaluators.sampling import Completions
+
+TEMPLATES = Path(__file__).parent.parent / "workspaces" / "templates"
+PASS_AT = (1, 2, 4, 8, 16)
+SCORED_ROWS = 8192
+RATE_LINE = r"^LEARNING_RATE = (\S+)"
+STEPS_LINE = r"^STEPS = (\S+)"
+
+
+def _recipe_at(recipe: str, learning_rate: float, steps: int) -> str:
+    at_rate = re.sub(RATE_LINE, f"LEARNING_RATE = {learning_rate:g}", recipe, flags=re.M)
+    return re.sub(STEPS_LINE, f"STEPS = {steps}", at_rate, flags=re.M)
+
+
+class LanguageEnvironment(Environment):
+    """A domain of prompts and rewards. Give `spec`, `tasks`, `reward` and a starting policy."""
+
+    max_tokens: int
+    scored_tasks: int = 512
+    scored_samples: int = 32
+    seen_tasks: int = 128
+
+    @abstractmethod
+    def tasks(self, split: Split, seed: int, count: int) -> Sequence[Task]:
+        """`count` tasks of a split, a function of the seed; splits share no cluster."""
+
+    @abstractmethod
+    def reward(self, task: Task, completion: str) -> float:
+        """1.0 for a right completion, 0.0 for a wrong one."""
+
+    def diagnose(self, task: Task, completions: Sequence[str]) -> Mapping[str, float]:
+        """Further figures of one task's samples; no verdict is made of them."""
+        return {}
+
+    def workspace_template(self) -> Mapping[str, Path]:
+        """The GRPO template and the shared controls."""
+        template = {path.name: path for path in sorted((TEMPLATES / "grpo").glob("*.*"))}
+        controls = {f"controls/{p.name}": p for p in sorted((TEMPLATES / "controls").glob("*.py"))}
+        return {**template, **controls}
+
+    def frontier(self) -> Sequence[FrontierPoint]:
+        """The recipe at half, twice and four times its learning rate, and at half its length."""
+        recipe = (TEMPLATES / "grpo" / "recipe.py").read_text()
+        rate = float(re.findall(RATE_LINE, recipe, re.M)[0])
+        steps = int(re.findall(STEPS_LINE, recipe, re.M)[0])
+        points = [
+            ("learning rate / 2", rate / 2, steps),
+            ("learning rate x 2", rate * 2, steps),
+            ("learning rate x 4", rate * 4, steps),
+            ("half the steps, learning rate x 2", rate * 2, steps // 2),
+        ]
+        return [
+            FrontierPoint(label, r, s, {"recipe.py": _recipe_at(recipe, r, s)}) for label, r, s in points
+        ]
+
+    def score(self, policy: Path, split: Split, seed: int) -> Score:
+        loaded = self._load(policy)
+        tasks = self.tasks(split, seed, self.scored_tasks)
+        rewards, diagnoses, completions = self._sample(loaded, tasks, seed, self.scored_samples)
+        clusters = tuple(task.cluster for task in tasks)
+        per_task = self._pass_metrics(rewards)
+        entropies = (completions.entropies * completions.mask).sum(1) / completions.mask.sum(1)
+        per_task["entropy"] = entropies.view(len(tasks), -1).mean(1).tolist()
+        per_task["response_length"] = completions.mask.sum(1).view(len(tasks), -1).float().mean(1).tolist()
+        for name in diagnoses[0]:
+            per_task[name] = [row[name] for row in diagnoses]
+        metrics = {
+            name: Metric(
+                sum(values) / len(values), clustered_standard_error(values, clusters), tuple(values), clusters
+            )
+            for name, values in per_task.items()
+        }
+        seen = self.tasks(Split.TRAINING, seed, self.seen_tasks)
+        seen_rewards, _, _ = self._sample(loaded, seen, seed + 1, 8)
+        seen_rate = sum(map(sum, seen_rewards)) / (len(seen) * 8)
+        metrics["seen_gap"] = Metric(seen_rate - metrics["pass_at_1"].value)
+        return Score(self.spec.metric, metrics)
+
+    def _pass_metrics(self, rewards: Sequence[Sequence[float]]) -> dict[str, list[float]]:
+        from evaluators.pass_at_k import pass_at_k
+
+        counts = [sum(reward >= 1.0 for reward in row) for row in rewards]
+        at = {k: [float(pass_at_k(c, self.scored_samples, k)) for c in counts] for k in PASS_AT}
+        mean = [sum(at[k][i] for k in PASS_AT) / len(PASS_AT) for i in range(len(counts))]
+        return {"mean_pass_at_k": mean, **{f"pass_at_{k}": values for k, values in at.items()}}
+
+    def _sample(
+        self, policy: Policy, tasks: Sequence[Task], seed: int, samples: int
+    ) -> tuple[list[list[float]], list[Mapping[str, float]], Completions]:
+        import torch
+
+        from evaluators.sampling import (
+            concatenate,
+            decode_completions,
+            encode_prompts,
+            load_tokenizer,
+            sample,
+        )
+
+        tokenizer = load_tokenizer(self.starting_policy())
+        generator = torch.Generator(policy.device).manual_seed(seed % 2**63)
+        batch = max(1, SCORED_ROWS // samples)
+        parts = []
+        for start in range(0, len(tasks), batch):
+            prompts, mask = encode_prompts(
+                tokenizer, [task.prompt for task in tasks[start : start + batch]], policy.config.pad_token_id
+            )
+            parts.append(
+                sample(
+                    policy, prompts, mask, samples=samples, max_tokens=self.max_tokens, generator=generator
+                )
+            )
+        completions = concatenate(parts, policy.config.pad_token_id)
+        texts = decode_completions(tokenizer, completions)
+        rows = [texts[i * samples : (i + 1) * samples] for i in range(len(tasks))]
+        rewards = [[self.reward(task, text) for text in row] for task, row in zip(tasks, rows, strict=True)]
+        diagnoses = [self.diagnose(task, row) for task, row in zip(tasks, rows, strict=True)]
+        return rewards, diagnoses, completions
+
+    def _load(self, folder: Path) -> Policy:
+        from evaluators.policy import PolicyConfig, PolicyFileError, load_policy
+
+        try:
+            if PolicyConfig.read(folder) != PolicyConfig.read(self.starting_policy()):
+                raise InvalidPolicy(f"{folder} holds a policy of another shape than the starting policy")
+            return load_policy(folder)
+        except PolicyFileError as error:
+            raise InvalidPolicy(str(error)) from error

@@ -1,0 +1,1 @@
+"""Entropy controls, one file a method: losses, advantages and terms that a recipe composes."""

@@ -1,0 +1,45 @@
+"""Clip-Cov: take the gradient off a few tokens whose covariance spends entropy (arXiv 2505.22617, eq. 11-12).
+
+cov_t = (lp_t - mean lp)(A_t - mean A), means over the minibatch. A random `fraction` of all tokens,
+drawn among those with lower < cov < upper that clipping left alone, gets weight zero.
+Pitfalls: at the published fraction a small minibatch loses one token; the bounds assume
+std-normalised advantages; zeroed tokens stay in the mean.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from controls.batch import Batch, clipped_policy_loss, token_mean
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class ClipCov:
+    """Published: fraction 2e-4 (a fraction, not a percentage), 1 < cov < 5, clip bounds 1."""
+
+    fraction: float = 2e-4
+    lower: float = 1.0
+    upper: float = 5.0
+    low: float = 1.0
+    high: float = 1.0
+    kind: ClassVar[str] = "loss"
+    needs_reference: ClassVar[bool] = False
+
+    def loss(self, batch: Batch, state: object) -> tuple[Tensor, dict[str, float], object]:
+        values, clipped = clipped_policy_loss(batch, self.low, self.high)
+        logprobs = batch.logprobs.detach()
+        spread = logprobs - token_mean(logprobs, batch.mask)
+        covariance = spread * (batch.advantages - token_mean(batch.advantages, batch.mask))
+        candidates = (covariance > self.lower) & (covariance < self.upper) & batch.mask & ~clipped
+        rows = candidates.flatten().nonzero()[:, 0]
+        count = max(int(self.fraction * int(batch.mask.sum())), 1)
+        chosen = rows[torch.randperm(len(rows), device=rows.device)[:count]]
+        weight = torch.ones_like(values).flatten().index_fill(0, chosen, 0.0).view_as(values)
+        return (
+            token_mean(values * weight, batch.mask),
+            {"clip_fraction": float(token_mean(clipped, batch.mask)), "touched": float(len(chosen))},
+            state,
+        )

@@ -1,0 +1,78 @@
+"""GRPO on a domain with a reward: sample in groups, compare within the group, update, repeat.
+
+Yours to edit. `session` owns what you may not decide: tasks, rewards, budget, starting policy.
+Which loss, advantage and terms are in force is said in entropy_control.py.
+"""
+
+from __future__ import annotations
+
+import torch
+from controls.batch import Batch
+from entropy_control import ADVANTAGE, LOSS, TERMS
+from session import Rollout, Session
+from torch import Tensor
+
+from evaluators.policy import Policy
+from evaluators.sampling import response_logits
+
+LEARNING_RATE = 3e-5
+STEPS = 300
+PROMPTS = 16
+SAMPLES = 8
+MINIBATCHES = 4
+WARM_UP = 5
+TEMPERATURE = 1.0
+LARGEST_GRADIENT = 1.0
+
+
+def train(session: Session) -> Policy:
+    """Train from the starting policy and return the policy to be scored."""
+    policy = session.starting_policy()
+    start = session.starting_policy() if any(control.needs_reference for control in (LOSS, *TERMS)) else None
+    optimiser = torch.optim.AdamW(
+        policy.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.95), weight_decay=0.0, fused=True
+    )
+    states: list[object] = [None] * (1 + len(TERMS))
+
+    for step in range(STEPS):
+        optimiser.param_groups[0]["lr"] = LEARNING_RATE * min(1.0, (step + 1) / WARM_UP)
+        rollout = session.rollout(policy, prompts=PROMPTS, samples=SAMPLES, temperature=TEMPERATURE)
+        advantages = ADVANTAGE.advantages(rollout.rewards).flatten()
+        diagnostics: dict[str, float] = {}
+        for rows in torch.randperm(PROMPTS * SAMPLES, device=session.device).chunk(MINIBATCHES):
+            batch = make_batch(policy, start, rollout, advantages, rows)
+            total, diagnostics, states[0] = LOSS.loss(batch, states[0])
+            diagnostics["loss"] = float(total.detach())
+            for index, term in enumerate(TERMS, start=1):
+                loss, more, states[index] = term.loss(batch, states[index])
+                total = total + loss
+                diagnostics |= more
+            optimiser.zero_grad(set_to_none=True)
+            total.backward()
+            torch.nn.utils.clip_grad_norm_(policy.parameters(), LARGEST_GRADIENT)
+            session.update(optimiser)
+        session.record(step, rollout, diagnostics)
+    return policy
+
+
+def make_batch(
+    policy: Policy, start: Policy | None, rollout: Rollout, advantages: Tensor, rows: Tensor
+) -> Batch:
+    """What the controls see of some rows: log-probabilities and entropies of the response tokens."""
+    completions = rollout.completions
+    inputs = (rollout.prompts[rows], rollout.prompt_mask[rows], completions.tokens[rows])
+    distribution = torch.log_softmax(response_logits(policy, *inputs) / TEMPERATURE, dim=-1)
+    chosen = inputs[2][..., None]
+    reference = None
+    if start is not None:
+        with torch.no_grad():
+            logits = response_logits(start, *inputs) / TEMPERATURE
+            reference = torch.log_softmax(logits, dim=-1).gather(2, chosen)[..., 0]
+    return Batch(
+        logprobs=distribution.gather(2, chosen)[..., 0],
+        old_logprobs=completions.logprobs[rows],
+        reference_logprobs=reference,
+        advantages=advantages[rows, None].expand(-1, chosen.shape[1]),
+        entropies=-(distribution.exp() * distribution).sum(-1),
+        mask=completions.mask[rows],
+    )

@@ -1,0 +1,178 @@
+"""Protected. What a recipe may not decide: tasks, rewards, starting policy, budget, trace, output.
+
+A recipe gets one Session. Everything it spends goes through here: rollout tokens through `rollout`
+or `spend_tokens`, optimiser updates through `update`; going over the budget ends the attempt.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import random
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from environments import registry
+from environments.base import Split, Task
+from environments.language import LanguageEnvironment
+from evaluators.policy import Policy, load_policy, save_policy
+from evaluators.sampling import Completions, decode_completions, encode_prompts, load_tokenizer, sample
+
+ROOT = Path(os.environ.get("SZILARD_ROOT") or "/")
+
+
+class IdleCompiler(ModuleType):
+    """Stands for torch._dynamo until something compiles.
+
+    torch.optim imports the compiler (1.2 s) only to say that its steps are not compiled.
+    """
+
+    def disable(self, function: Any = None, *_: Any, **__: Any) -> Any:
+        return function if function is not None else self.disable
+
+    def graph_break(self, *_: Any) -> None:
+        pass
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        sys.modules.pop(self.__name__, None)
+        return getattr(importlib.import_module(self.__name__), name)
+
+
+sys.modules.setdefault("torch._dynamo", IdleCompiler("torch._dynamo"))
+
+
+class BudgetExceeded(RuntimeError):
+    """The recipe asked for more rollout tokens or updates than the baseline may spend."""
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """Samples of a few tasks and what they earned; row p * samples + i is sample i of prompt p."""
+
+    tasks: Sequence[Task]
+    prompts: Tensor  # [rows, prompt length] token ids
+    prompt_mask: Tensor  # [rows, prompt length] True = token
+    completions: Completions  # tokens, logprobs, entropies (nats), mask: [rows, length]
+    rewards: Tensor  # [prompts, samples]
+
+
+class Session:
+    """One training process: opened by train.py, handed to recipe.train."""
+
+    def __init__(self) -> None:
+        job = json.loads((ROOT / "data" / "job.json").read_text())
+        self.seed: int = job["seed"]
+        self.device = torch.device(job["device"])
+        self.tokens_left: int = job["budget"]["tokens"]
+        self.updates_left: int = job["budget"]["updates"]
+        environment = registry.load(job["environment"])
+        if not isinstance(environment, LanguageEnvironment):
+            raise TypeError(f"{job['environment']} has no prompts and rewards: this template cannot train it")
+        self._environment = environment
+        self._tokenizer = load_tokenizer(ROOT / "policy")
+        self._draws = 0
+        self._started = time.monotonic()
+        self._trace = (ROOT / "out" / "trace.jsonl").open("w", buffering=1)
+        self._seed_everything()
+
+    def _seed_everything(self) -> None:
+        torch.set_num_threads(1)
+        torch.set_deterministic_debug_mode("error")
+        torch.manual_seed(self.seed)
+        random.seed(self.seed)
+        self.generator = torch.Generator(self.device).manual_seed(self.seed)
+
+    @property
+    def max_tokens(self) -> int:
+        """Length limit of a completion, its end token included."""
+        return self._environment.max_tokens
+
+    def starting_policy(self) -> Policy:
+        """A fresh copy of the policy that every attempt starts from."""
+        return load_policy(ROOT / "policy", self.device)
+
+    def tasks(self, count: int) -> Sequence[Task]:
+        """The next `count` training tasks."""
+        self._draws += 1
+        return self._environment.tasks(Split.TRAINING, self.seed * 1_000_003 + self._draws, count)
+
+    def reward(self, task: Task, completion: str) -> float:
+        return self._environment.reward(task, completion)
+
+    def spend_tokens(self, count: int) -> None:
+        """Charge rollout tokens (prompts not counted).
+
+        Raises:
+            BudgetExceeded: fewer are left.
+        """
+        self.tokens_left -= count
+        if self.tokens_left < 0:
+            raise BudgetExceeded("rollout tokens are used up: shorten the training or sample less")
+
+    def rollout(self, policy: Policy, *, prompts: int, samples: int, temperature: float = 1.0) -> Rollout:
+        """Draw `samples` completions for each of `prompts` new tasks and reward them."""
+        tasks = self.tasks(prompts)
+        pad = policy.config.pad_token_id
+        ids, mask = encode_prompts(self._tokenizer, [task.prompt for task in tasks], pad)
+        completions = sample(
+            policy,
+            ids,
+            mask,
+            samples=samples,
+            max_tokens=self.max_tokens,
+            generator=self.generator,
+            temperature=temperature,
+        )
+        self.spend_tokens(int(completions.mask.sum()))
+        texts = decode_completions(self._tokenizer, completions)
+        rewards = [self.reward(tasks[row // samples], text) for row, text in enumerate(texts)]
+        return Rollout(
+            tasks=tasks,
+            prompts=ids.to(self.device).repeat_interleave(samples, dim=0),
+            prompt_mask=mask.to(self.device).repeat_interleave(samples, dim=0),
+            completions=completions,
+            rewards=torch.tensor(rewards, device=self.device).view(prompts, samples),
+        )
+
+    def update(self, optimiser: torch.optim.Optimizer) -> None:
+        """One optimiser step, charged.
+
+        Raises:
+            BudgetExceeded: none is left.
+        """
+        self.updates_left -= 1
+        if self.updates_left < 0:
+            raise BudgetExceeded("optimiser updates are used up: train for fewer steps or minibatches")
+        optimiser.step()
+
+    def record(self, step: int, rollout: Rollout, diagnostics: dict[str, float]) -> None:
+        """One row of the trace, flushed: advisory, it feeds diagnostics and never a decision."""
+        completions = rollout.completions
+        entropies = completions.entropies[completions.mask].float()
+        quantiles = torch.quantile(entropies, torch.tensor([0.1, 0.5, 0.9], device=entropies.device))
+        row = {
+            "step": step,
+            "seconds": round(time.monotonic() - self._started, 3),
+            "tokens": int(completions.mask.sum()),
+            "reward_mean": float(rollout.rewards.mean()),
+            "entropy_mean": float(entropies.mean()),
+            "entropy_quantiles": quantiles.tolist(),
+            **diagnostics,
+        }
+        self._trace.write(json.dumps(row) + "\n")
+
+    def finish(self, policy: Policy) -> None:
+        """Write the trained policy."""
+        save_policy(policy, ROOT / "out" / "policy")
+        self._trace.close()
