@@ -57,9 +57,11 @@ class GitCommand:
             if stale is None or not _wait_for_lock(Path(stale.group(1))):
                 break
         if status and check:
+            full = re.search(r"no space left|out of disk ?space|quota exceeded", error, re.IGNORECASE)
+            remedy = "Make room on the disk" if full else "Mend the cause"
             raise LedgerError(
                 f"`git {arguments[0]}` failed in {self.git_directory}: {_reason(error)} "
-                f"Mend the cause, then repeat; commits that were made are safe."
+                f"{remedy}, then repeat; commits that were made are safe."
             )
         return output
 

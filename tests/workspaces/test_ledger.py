@@ -393,6 +393,55 @@ def test_missing_git_is_said_plainly(tmp_path: Path, monkeypatch: pytest.MonkeyP
         make(tmp_path / "run")
 
 
+FULL_DISK = """
+import random
+from pathlib import Path
+from tests.workspaces.test_ledger import code, make
+from workspaces.ledger import LedgerError
+
+disk = Path({disk!r})
+ledger = make(disk)
+first = code(ledger, 1, "STEPS = 1")
+try:
+    with (disk / "filler").open("wb", buffering=0) as filler:
+        while True:
+            filler.write(bytes(512))
+except OSError:
+    pass
+for refused in (
+    lambda: code(ledger, 2, random.randbytes(30000).hex()),
+    lambda: ledger.commit_result(1, verdict="kept", reason="r", trailers={{}}),
+):
+    try:
+        refused()
+    except LedgerError as error:
+        print(error)
+(disk / "filler").unlink()
+ledger.set_incumbent(ledger.commit_result(1, verdict="kept", reason="r", trailers={{}}))
+print([found.number for found in ledger.attempts()], ledger.parent_of(ledger.incumbent()) == first)
+"""
+
+
+def test_a_full_disk_is_named_and_loses_nothing(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
+    mounted = f"mount -t tmpfs -o size=400k tmpfs {disk} && exec "
+    if shutil.which("unshare") is None or subprocess.run([*mount, mounted + "true"], check=False).returncode:
+        pytest.skip("this machine lets no ordinary user mount a small disk")
+    script = tmp_path / "script.py"
+    script.write_text(FULL_DISK.format(disk=str(disk)))
+    root = Path(__file__).parents[2]
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    command = [*mount, f"{mounted}{sys.executable} {script}"]
+    done = subprocess.run(command, env=environment, cwd=tmp_path, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) == 3
+    assert all("failed in" in line and "Make room on the disk" in line for line in lines[:2])
+    assert lines[2] == "[1] True"
+
+
 def test_an_attempt_costs_little(ledger: Ledger) -> None:
     times = []
     for number in range(1, 12):
