@@ -1,0 +1,81 @@
+"""Which run a person means: a path, or a name under the runs directory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from environments.base import SzilardError
+
+if TYPE_CHECKING:
+    from workspaces.review.record import RunRecord
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+class NoSuchRun(SzilardError):
+    """A run that was named lives nowhere."""
+
+
+def runs_dir_option(command: _Command) -> _Command:
+    """`--runs-dir`, the same for every verb."""
+    return click.option(
+        "--runs-dir",
+        type=click.Path(path_type=Path),
+        default="runs",
+        show_default=True,
+        help="Folder that holds the runs.",
+    )(command)
+
+
+def json_option(command: _Command) -> _Command:
+    """`--json`, the same for every verb that shows something."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")(command)
+
+
+def find_run(run: str, runs_dir: Path) -> Path:
+    """The directory of a run.
+
+    Raises:
+        NoSuchRun: neither a path nor a name under `runs_dir`; the message names the nearest.
+    """
+    for directory in (Path(run), runs_dir / run):
+        if (directory / "run.json").exists():
+            return directory
+    if Path(run).exists():
+        return Path(run)
+    import difflib
+
+    names = [directory.name for directory in list_runs(runs_dir)]
+    near = difflib.get_close_matches(run.rstrip("/").rsplit("/", 1)[-1], names, n=1, cutoff=0.4)
+    if near:
+        hint = f"Did you mean {near[0]}?"
+    elif names:
+        hint = "List them with `szilard status`."
+    else:
+        hint = f'{runs_dir} holds no runs. Start one with `szilard run "GOAL"`.'
+    raise NoSuchRun(f"There is no run {run!r}, neither as a path nor in {runs_dir}. {hint}")
+
+
+def list_runs(runs_dir: Path) -> list[Path]:
+    """Every run in the runs directory, oldest name first."""
+    try:
+        return sorted(path.parent for path in runs_dir.glob("*/run.json"))
+    except NotADirectoryError:
+        return []
+
+
+def load_run(directory: Path) -> RunRecord:
+    """Read a run for review.
+
+    Raises:
+        SzilardError: the directory holds no run, or a file of it is damaged.
+    """
+    from agent.settings import RunSettings
+    from workspaces.review.record import read_run
+
+    settings = RunSettings.read(directory)
+    return read_run(directory, settings.model_dump(mode="json", exclude={"secret"}))

@@ -1,0 +1,62 @@
+"""`szilard replay`: train an attempt again from its commit and seed, and compare."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from agent.cli.find import find_run, json_option, runs_dir_option
+
+EXIT_DIFFERENT = 1
+
+
+@click.command(short_help="Train an attempt again and compare.")
+@click.argument("run")
+@click.argument("attempt", type=click.IntRange(min=0))
+@runs_dir_option
+@json_option
+def command(run: str, attempt: int, runs_dir: Path, as_json: bool) -> None:
+    """Train ATTEMPT of RUN again from its commit and seed, and say whether its score agrees.
+
+    Exits 0 when every metric is identical to the last bit, 1 when one is not. On CPU they are.
+
+    \b
+    Example:
+      szilard replay runs/20261123-countdown-a1b2 7
+    """
+    directory = find_run(run, runs_dir)
+
+    from agent import run as engine
+    from agent.cli.view import open_view
+    from workspaces.review.text import signed
+
+    view = open_view(as_json)
+    with view:
+        result = engine.replay(directory, attempt, view.observe)
+    if as_json:
+        view.emit(
+            {
+                "event": "replay",
+                "attempt": result.attempt,
+                "seed_index": result.seed_index,
+                "recorded": result.recorded,
+                "replayed": result.replayed,
+                "difference": result.difference,
+                "identical": result.identical,
+            }
+        )
+    else:
+        outcome = (
+            "Identical to the last bit."
+            if result.identical
+            else f"Different by {signed(result.difference)}: "
+            "another device, thread count or torch would explain it."
+        )
+        view.note(
+            f"Attempt {result.attempt}, seed {result.seed_index}: recorded {result.recorded!r}, "
+            f"replayed {result.replayed!r}. {outcome}"
+        )
+    if not result.identical:
+        sys.exit(EXIT_DIFFERENT)

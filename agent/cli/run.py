@@ -1,0 +1,178 @@
+"""`szilard run`: pursue a goal to its end."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+
+import click
+
+from agent.cli.find import json_option, runs_dir_option
+
+
+def _guards(
+    ctx: click.Context, parameter: click.Parameter, given: tuple[str, ...]
+) -> dict[str, float] | None:
+    guards: dict[str, float] = {}
+    for text in given:
+        metric, equals, tolerance = text.rpartition("=")
+        try:
+            value = float(tolerance)
+        except ValueError:
+            value = math.nan
+        if not (metric and equals and math.isfinite(value) and value >= 0):
+            raise click.BadParameter(f"{text!r} is not METRIC=TOLERANCE, such as pass@1=0.02", ctx, parameter)
+        guards[metric] = value
+    return guards or None
+
+
+def _finite(ctx: click.Context, parameter: click.Parameter, given: float | None) -> float | None:
+    if given is not None and not math.isfinite(given):
+        raise click.BadParameter(f"{given} is not a number of minutes", ctx, parameter)
+    return given
+
+
+@click.command(short_help="Pursue a goal to a confirmed winner.")
+@click.argument("goal")
+@click.option("--environment", default="countdown", show_default=True, help="Domain: see `szilard env list`.")
+@click.option("--metric", help="What to optimise; by default what the environment says.")
+@click.option(
+    "--guard",
+    "guards",
+    multiple=True,
+    callback=_guards,
+    metavar="METRIC=TOLERANCE",
+    help="A metric that must not get worse than the baseline's by more than this; repeatable.",
+)
+@click.option(
+    "--attempts",
+    type=click.IntRange(min=1),
+    default=12,
+    show_default=True,
+    help="Proposals to carry through.",
+)
+@click.option(
+    "--minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    callback=_finite,
+    help="Start no attempt after this many minutes.",
+)
+@click.option(
+    "--seeds",
+    type=click.IntRange(min=2),
+    default=5,
+    show_default=True,
+    help="Evidence seeds of an attempt that looks promising.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    default=None,
+    help="Trainings at once.  [default: 2, or fewer cores]",
+)
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="Where to train.",
+)
+@click.option(
+    "--researcher",
+    type=click.Choice(["catalogue", "language-model"]),
+    help="Who proposes.  [default: catalogue; language-model with --model]",
+)
+@click.option("--model", help="Language model that proposes; needs OPENAI_API_KEY or OPENAI_BASE_URL.")
+@click.option(
+    "--search",
+    type=click.Choice(["hill-climb"]),
+    default="hill-climb",
+    show_default=True,
+    help="Which attempt to build on.",
+)
+@runs_dir_option
+@click.option("--name", help="Name of the run; by default made from date and environment.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random in the run.")
+@click.option(
+    "--sandbox",
+    type=click.Choice(["auto", "bubblewrap", "none"]),
+    default="auto",
+    show_default=True,
+    help="What isolates the code under research.",
+)
+@click.option("--keep-policies", is_flag=True, help="Keep the policies of attempts that were not kept.")
+@click.option("--dry-run", is_flag=True, help="Say what the run would do and cost, and write nothing.")
+@json_option
+def command(
+    goal: str,
+    environment: str,
+    metric: str | None,
+    guards: dict[str, float] | None,
+    attempts: int,
+    minutes: float | None,
+    seeds: int,
+    workers: int | None,
+    device: str,
+    researcher: str | None,
+    model: str | None,
+    search: str,
+    runs_dir: Path,
+    name: str | None,
+    seed: int,
+    sandbox: str,
+    keep_policies: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Pursue GOAL: train a baseline, try changes, keep what survives noise, confirm the winner.
+
+    GOAL is for researchers, human or not, to read. What is optimised is said by --metric and --guard,
+    and is printed before anything is trained.
+
+    \b
+    Example:
+      szilard run "Solve more countdown problems in up to 16 tries" --attempts 8 --guard pass@1=0.02
+    """
+    if researcher == "catalogue" and model is not None:
+        raise click.UsageError(
+            "--model names a language model, but --researcher is catalogue: leave one away."
+        )
+    if researcher == "language-model" and model is None:
+        raise click.UsageError("--researcher language-model needs --model NAME.")
+
+    from agent import run as engine
+    from agent.cli.view import open_view
+
+    settings = engine.plan(
+        goal=goal,
+        environment=environment,
+        metric=metric,
+        guards=guards,
+        attempts=attempts,
+        minutes=minutes,
+        seeds=seeds,
+        workers=workers or min(os.cpu_count() or 1, 2),
+        device=device,
+        researcher="language-model" if model is not None else "catalogue",
+        model=model,
+        search=search,
+        runs_dir=runs_dir,
+        name=name,
+        seed=seed,
+        sandbox=sandbox,
+        keep_policies=keep_policies,
+    )
+    view = open_view(as_json)
+    view.plan(engine.describe(settings))
+    if dry_run:
+        return
+    directory = runs_dir / settings.name
+    view.note(f"The run lives in {directory}")
+    try:
+        with view:
+            summary = engine.start(settings, runs_dir, view.observe)
+    except engine.Interrupted as error:
+        view.interrupted(str(error), directory)
+    else:
+        view.summary(summary)

@@ -1,0 +1,326 @@
+"""The installed command: quick help, clear refusals, and views for a pipe, a program and a person."""
+
+from __future__ import annotations
+
+import errno
+import importlib.util
+import json
+import os
+import pty
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import agent.cli
+from agent.cli.view import open_view
+from agent.events import Message, Progress
+
+COMMAND = str(Path(sys.executable).with_name("szilard"))
+VERBS = ("run", "resume", "replay", "status", "log", "show", "diff", "env")
+
+
+def _load(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"tests_{path.stem}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+a_run = _load(Path(__file__).parents[1] / "workspaces" / "a_run.py")
+
+
+def szilard(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [COMMAND, *arguments], capture_output=True, text=True, cwd=cwd, timeout=60, check=False
+    )
+
+
+def refused(*arguments: str, cwd: Path | None = None) -> str:
+    """The sentence on standard error of a command that must be refused."""
+    ended = szilard(*arguments, cwd=cwd)
+    assert ended.returncode == 2, ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert ended.stdout == ""
+    return ended.stderr
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    runs = tmp_path_factory.mktemp("runs")
+    a_run.build_run(runs / a_run.NAME)
+    return runs
+
+
+def test_help_starts_within_half_a_second() -> None:
+    szilard("--help")
+    seconds = []
+    for _ in range(3):
+        began = time.perf_counter()
+        assert szilard("--help").returncode == 0
+        seconds.append(time.perf_counter() - began)
+    assert min(seconds) < 0.5
+
+
+def test_help_loads_nothing_heavy() -> None:
+    heavy = ("torch", "numpy", "pydantic", "git", "rich", "langgraph", "openai", "matplotlib", "scipy")
+    code = (
+        "import sys, agent.cli\n"
+        "try: agent.cli.main(['--help'])\n"
+        "except SystemExit: pass\n"
+        f"print([name for name in {heavy!r} if name in sys.modules])"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_of_every_verb_has_an_example(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    agent.cli.main([verb, "--help"])
+    assert "Example:\n" in capsys.readouterr().out
+
+
+def test_version_is_told() -> None:
+    assert szilard("--version").stdout.startswith("szilard 0.")
+
+
+def test_an_unknown_verb_names_the_nearest() -> None:
+    assert "Did you mean `szilard status`?" in refused("statsu")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--attempts", "0"), "--attempts"),
+        (("--minutes", "nan"), "minutes"),
+        (("--seeds", "1"), "--seeds"),
+        (("--guard", "pass@1"), "METRIC=TOLERANCE"),
+        (("--guard", "pass@1=-1"), "METRIC=TOLERANCE"),
+        (("--researcher", "catalogue", "--model", "m"), "--model"),
+        (("--researcher", "language-model"), "--model"),
+    ],
+)
+def test_run_refuses_bad_options_and_writes_nothing(
+    arguments: tuple[str, ...], told: str, tmp_path: Path
+) -> None:
+    assert told in refused("run", "a goal", *arguments, cwd=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_is_found_by_name_and_by_path(runs: Path) -> None:
+    by_name = szilard("status", a_run.NAME, "--runs-dir", str(runs), "--json")
+    by_path = szilard("status", str(runs / a_run.NAME), "--json")
+    assert json.loads(by_name.stdout) == json.loads(by_path.stdout)
+    assert json.loads(by_name.stdout)["incumbent"]["attempt"] == 6
+
+
+def test_a_missing_run_names_the_nearest(runs: Path, tmp_path: Path) -> None:
+    assert f"Did you mean {a_run.NAME}?" in refused("log", "20261123-countdown", "--runs-dir", str(runs))
+    assert "holds no runs" in refused("log", "any", "--runs-dir", str(tmp_path))
+
+
+def test_a_directory_that_is_no_run_is_refused(tmp_path: Path) -> None:
+    assert "is not a run" in refused("status", str(tmp_path))
+
+
+def test_a_corrupted_run_file_is_refused_and_kept(runs: Path, tmp_path: Path) -> None:
+    (tmp_path / "torn").mkdir()
+    (tmp_path / "torn" / "run.json").write_text("{")
+    assert "is damaged" in refused("log", "torn", "--runs-dir", str(tmp_path))
+    assert (tmp_path / "torn" / "run.json").read_text() == "{"
+    listed = szilard("status", "--runs-dir", str(tmp_path))
+    assert listed.returncode == 0
+    assert "damaged" in listed.stdout
+
+
+def test_every_review_verb_answers_in_json(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def answer(*arguments: str) -> Any:
+        agent.cli.main([*arguments, "--json"])
+        return json.loads(capsys.readouterr().out)
+
+    directory = str(runs / a_run.NAME)
+    assert answer("status", "--runs-dir", str(runs))[0]["name"] == a_run.NAME
+    assert len(answer("log", directory)) == len(a_run.ATTEMPTS)
+    assert answer("show", directory, "6")["verdict"] == "kept"
+    assert answer("diff", directory, "6")["from"]["attempt"] == 2
+    assert answer("env", "list") == ["countdown"]
+
+
+def test_no_verb_shows_the_secret_of_a_run(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    directory = str(runs / a_run.NAME)
+    for arguments in (("status", directory), ("log", directory), ("show", directory, "6")):
+        for form in ((), ("--json",)):
+            agent.cli.main([*arguments, *form])
+    printed = capsys.readouterr().out
+    assert a_run.NAME in printed
+    assert "never-shown-to-anyone" not in printed
+
+
+def test_a_reader_that_goes_away_is_no_error(runs: Path) -> None:
+    for form in ((), ("--json",)):
+        process = subprocess.Popen(
+            [COMMAND, "log", str(runs / a_run.NAME), *form], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() in (0, 1)
+
+
+def test_the_working_directory_is_never_imported_from(tmp_path: Path) -> None:
+    (tmp_path / "environments").mkdir()
+    (tmp_path / "environments" / "__init__.py").write_text("raise SystemExit('imported from here')")
+    ended = szilard("env", "list", cwd=tmp_path)
+    assert ended.returncode == 0
+    assert "countdown" in ended.stdout.split()
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EACCES, errno.EROFS])
+def test_a_failing_disk_is_one_sentence_with_the_path(
+    code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def fail(directory: Path) -> None:
+        raise OSError(code, os.strerror(code), str(directory))
+
+    monkeypatch.setattr("agent.cli.status.list_runs", fail)
+    with pytest.raises(SystemExit) as exit_:
+        agent.cli.main(["status", "--runs-dir", str(tmp_path)])
+    assert exit_.value.code == 2
+    told = capsys.readouterr().err
+    assert str(tmp_path) in told
+    assert "Traceback" not in told
+
+
+def test_a_fault_of_ours_shows_its_traceback_and_exits_70(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(directory: Path) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("agent.cli.status.list_runs", fail)
+    with pytest.raises(SystemExit) as exit_:
+        agent.cli.main(["status"])
+    assert exit_.value.code == 70
+    told = capsys.readouterr().err
+    assert "ZeroDivisionError" in told
+    assert "report it" in told
+
+
+EVENTS = (
+    Message("assessed \x1b[31mcountdown\x1b[0m"),
+    Progress(0, "train", seconds=1.0),
+    Progress(
+        0, "score", detail="seed 1 of 5", score=0.6688, standard_error=0.002, entropy=0.29, seconds=18.0
+    ),
+    Progress(1, "propose", hypothesis="KL [bold]0.05[/bold]\x1b[2J lets it train harder"),
+    Progress(1, "train", seconds=2.0),
+    Progress(1, "train", seconds=3.0),
+    Progress(
+        1, "score", detail="seed 1 of 5", score=0.6752, standard_error=0.002, change=0.0064, entropy=0.27
+    ),
+    Progress(1, "decide", change=0.0061, verdict="kept", detail="better on 5 seeds"),
+)
+
+
+def test_plain_lines_tell_proposals_measurements_and_verdicts_only(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    view = open_view(as_json=False)
+    for event in EVENTS:
+        view.observe(event)
+    lines = [line.split("] ", 1)[1] for line in capsys.readouterr().out.splitlines()]
+    assert lines == [
+        "assessed countdown",
+        "baseline: score seed 1 of 5: 0.6688 ± 0.0020, entropy 0.290, 18 s",
+        "attempt 1: proposed: KL [bold]0.05[/bold] lets it train harder",
+        "attempt 1: score seed 1 of 5: 0.67520 ± 0.00200 (+0.00640), entropy 0.270",
+        "attempt 1: KEPT +0.00610: better on 5 seeds",
+    ]
+
+
+def test_json_lines_stay_whole_when_threads_report_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    view = open_view(as_json=True)
+
+    def report(attempt: int) -> None:
+        for step in range(50):
+            view.observe(Progress(attempt, "train", seconds=float(step), score=float("nan")))
+
+    threads = [threading.Thread(target=report, args=(attempt,)) for attempt in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert len(events) == 200
+    assert {event["event"] for event in events} == {"progress"}
+    assert all(event["score"] is None for event in events)
+
+
+def test_a_run_outlives_the_reader_of_its_lines() -> None:
+    code = (
+        "from agent.cli.view import open_view\n"
+        "from agent.events import Message\n"
+        "import sys\n"
+        "view = open_view(False)\n"
+        "sys.stdin.read()\n"
+        "for number in range(5): view.observe(Message('x' * 9000))\n"
+        "print('went on', file=sys.stderr)"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    process.stdin.close()
+    assert process.stderr.read() == "went on\n"
+    assert process.wait() == 0
+
+
+def test_a_terminal_gets_a_live_table_without_foreign_control_sequences() -> None:
+    driver = (
+        "import sys\n"
+        "sys.path.insert(0, sys.argv[1])\n"
+        "from test_cli import EVENTS\n"
+        "from agent.cli.view import open_view\n"
+        "with open_view(False) as view:\n"
+        "    for event in EVENTS: view.observe(event)\n"
+    )
+    parent, child = pty.openpty()
+    environment = os.environ | {"TERM": "xterm", "COLUMNS": "150"}
+    process = subprocess.Popen(
+        [sys.executable, "-c", driver, str(Path(__file__).parent)], stdout=child, env=environment
+    )
+    os.close(child)
+    shown = b""
+    while True:
+        try:
+            part = os.read(parent, 65536)
+        except OSError:
+            break
+        if not part:
+            break
+        shown += part
+    os.close(parent)
+    assert process.wait() == 0
+    printed = shown.decode()
+    assert "hypothesis" in printed
+    assert "KL [bold]0.05[/bold] lets it train harder" in printed
+    assert "0.67520 ± 0.00200" in printed
+    assert "kept" in printed
+    assert "incumbent: attempt 1" in printed
+    assert "\x1b[2J" not in printed

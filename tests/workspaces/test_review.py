@@ -1,0 +1,218 @@
+"""Reviewing a run: what the ledger says reaches the reader, and nothing foreign reaches the terminal."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from workspaces.review import diff, log, show, status, text
+from workspaces.review.record import RunRecord, UnreadableRun, figures, read_run
+from workspaces.review.report import render, write_report
+
+
+def _load(name: str) -> ModuleType:
+    path = Path(__file__).with_name(f"{name}.py")
+    spec = importlib.util.spec_from_file_location(f"tests_{name}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+a_run = _load("a_run")
+
+
+def _read(directory: Path) -> RunRecord:
+    return read_run(directory, json.loads((directory / "run.json").read_text()))
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> RunRecord:
+    directory: Path = a_run.build_run(tmp_path_factory.mktemp("runs") / a_run.NAME)
+    return _read(directory)
+
+
+def _write_report(run: RunRecord) -> str:
+    settings = json.loads((run.directory / "run.json").read_text())
+    assert run.baseline is not None
+    write_report(run.directory, settings, list(run.attempts), dict(run.baseline), run.confirmation)
+    return (run.directory / "report.md").read_text()
+
+
+def test_a_change_is_shown_with_three_significant_digits() -> None:
+    assert text.signed(0.00912) == "+0.00912"
+    assert text.signed(-0.0000123456) == "-0.0000123"
+    assert text.signed(12.345) == "+12.3"
+    assert text.signed(None) == "-"
+    assert text.figure(0.67523, 0.0024, 0.00912) == "0.67523 ± 0.00240"
+
+
+def test_cleaned_text_moves_no_cursor_and_turns_no_direction() -> None:
+    hostile = "a\x1b[2Jb\x1b]0;title\x07c\x9b31md\u202ee\x00f\rg\x1b(Bh\x1bPq\x1b\\i\u200bj"
+    assert text.clean(hostile) == "abcdefghij".replace("d", "31md")
+    assert text.clean("two\n\tlines") == "two\n\tlines"
+
+
+def test_markdown_of_a_hypothesis_is_inert() -> None:
+    shown = text.markdown("![x](http://e.vil) <script> | **b**\n# heading")
+    assert "<script" not in shown
+    assert "\n" not in shown
+    assert "\\|" in shown
+    assert "\\[x\\](" in shown
+
+
+def test_json_never_holds_nan() -> None:
+    assert text.finite({"a": [float("nan"), 1.0], "b": float("inf")}) == {"a": [None, 1.0], "b": None}
+
+
+def test_figures_of_a_result_commit_are_read_back(finished: RunRecord) -> None:
+    found = figures(finished.attempt(6))
+    assert found.change == 0.0041
+    assert found.interval == (0.0012, 0.007)
+    assert (found.seeds, found.compared_with, found.entropy) == (5, 2, 0.33)
+    assert figures(finished.attempt(3)).score is None
+
+
+def test_status_says_state_verdicts_incumbent_and_baseline(finished: RunRecord) -> None:
+    data = status.summary(finished)
+    assert data["state"] == "finished"
+    assert data["attempts"]["verdicts"] == {
+        "kept": 2,
+        "reverted": 3,
+        "inconclusive": 1,
+        "crashed": 1,
+        "refused": 1,
+    }
+    assert data["incumbent"]["attempt"] == 6
+    assert data["baseline"]["score"] == 0.66881
+    assert data["confirmation"]["change"] == 0.00891
+    assert "never-shown-to-anyone" not in json.dumps(data)
+
+
+def test_a_run_without_confirmation_is_interrupted_and_names_the_way_on(tmp_path: Path) -> None:
+    run = _read(a_run.build_run(tmp_path / "cut", confirmed=False))
+    assert status.summary(run)["state"] == "interrupted"
+    assert status.next_command(run) == f"szilard resume {tmp_path / 'cut'}"
+
+
+def test_a_run_whose_lock_is_held_is_running(tmp_path: Path) -> None:
+    import fcntl
+
+    directory = a_run.build_run(tmp_path / "live", confirmed=False)
+    with (directory / "run.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert _read(directory).state == "running"
+    assert _read(directory).state == "interrupted"
+
+
+def test_a_run_that_has_only_its_settings_can_be_reviewed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "run.json").write_text(json.dumps(a_run.settings()))
+    run = _read(tmp_path)
+    status.print_run(run)
+    log.print_log(run)
+    assert "not measured yet" in capsys.readouterr().out
+    assert log.rows(run) == []
+
+
+def test_log_has_one_line_an_attempt_and_no_control_sequence(
+    finished: RunRecord, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log.print_log(finished)
+    printed = capsys.readouterr().out
+    lines = printed.splitlines()
+    assert len(lines) == 1 + len(a_run.ATTEMPTS)
+    assert "+0.00410" in lines[6]
+    assert "\x1b" not in printed
+    assert "[bold]lets" in printed
+
+
+def test_show_puts_prediction_beside_outcome(finished: RunRecord, capsys: pytest.CaptureFixture[str]) -> None:
+    show.print_attempt(finished, 6)
+    printed = capsys.readouterr().out
+    change = next(line for line in printed.splitlines() if "S change" in line)
+    assert "+0.00400" in change
+    assert "+0.00410" in change
+    assert "kept" in printed
+
+
+def test_show_of_a_crash_ends_with_its_cleaned_standard_error(
+    finished: RunRecord, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show.print_attempt(finished, 3)
+    printed = capsys.readouterr().out
+    assert "RuntimeError: mask has no tokens" in printed
+    assert "owned" not in printed
+    assert show.page(finished, 3)["stderr"] == ["step 1", "RuntimeError: mask has no tokens"]
+
+
+def test_diff_is_against_the_parent_unless_another_is_named(finished: RunRecord) -> None:
+    against_parent = diff.diff(finished, 6, None)
+    assert against_parent["from"]["attempt"] == 2
+    assert "-LEARNING_RATE = 2e-5" in against_parent["diff"]
+    assert "-LEARNING_RATE = 3e-5" in diff.diff(finished, 0, 6)["diff"]
+
+
+def test_an_attempt_that_does_not_exist_is_refused_with_what_there_is(finished: RunRecord) -> None:
+    with pytest.raises(UnreadableRun, match="attempts 1 to 8"):
+        show.page(finished, 9)
+    with pytest.raises(UnreadableRun, match="no parent"):
+        diff.diff(finished, 0, None)
+
+
+def test_a_damaged_confirmation_is_named(tmp_path: Path) -> None:
+    directory = a_run.build_run(tmp_path / "torn")
+    (directory / "confirmation.json").write_text('{"split": ')
+    with pytest.raises(UnreadableRun, match=r"confirmation\.json is damaged"):
+        _read(directory)
+
+
+def test_report_tells_selection_gain_from_confirmed_gain(finished: RunRecord) -> None:
+    report = _write_report(finished)
+    assert "| confirmed gain (report this one) | +0.00891 | [+0.00420, +0.01360] |" in report
+    assert "+0.0102" in report
+    assert "learning rate x0.5" in report
+    assert "attempt 6 confirmed" in report
+    assert "never-shown-to-anyone" not in report
+    assert "<b>" not in report
+
+
+def test_report_names_a_missing_sandbox_in_capitals(finished: RunRecord) -> None:
+    bare = replace(finished, settings={**finished.settings, "sandbox": "none"})
+    assert "SANDBOX: NONE" in render(bare)
+    assert "SANDBOX: NONE" not in render(finished)
+
+
+def test_report_of_a_run_that_kept_nothing_says_so(tmp_path: Path) -> None:
+    directory = a_run.build_run(tmp_path / "null")
+    confirmation = a_run.confirmation() | {
+        "winner": None,
+        "change": None,
+        "interval": None,
+        "selection_change": None,
+        "guards": [],
+        "above_frontier": None,
+    }
+    (directory / "confirmation.json").write_text(json.dumps(confirmation))
+    assert "nothing was worth keeping" in render(_read(directory))
+
+
+def test_pictures_are_whole_and_equal_for_equal_runs(finished: RunRecord) -> None:
+    _write_report(finished)
+    svg = (finished.directory / "picture.svg").read_bytes()
+    assert b"pass@16 (confirmation split)" in svg
+    assert b"winner: attempt 6" in svg
+    assert (finished.directory / "picture.png").read_bytes().startswith(b"\x89PNG")
+    assert not list(finished.directory.glob(".*.tmp"))
+    _write_report(finished)
+    assert (finished.directory / "picture.svg").read_bytes() == svg

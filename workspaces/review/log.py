@@ -1,0 +1,99 @@
+"""`szilard log`: every attempt of a run, one a line.
+
+Owns the table and its data; figures come from the result commits.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from workspaces.ledger import AttemptRecord
+from workspaces.review.record import RunRecord, figures
+from workspaces.review.text import console, duration, figure, one_line, signed, span
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+STYLES = {
+    "kept": "bold green",
+    "inconclusive": "yellow",
+    "crashed": "red",
+    "void": "magenta",
+    "stopped-early": "cyan",
+    "refused": "dim",
+}
+
+_FIGURES = ("verdict", "change", "95% interval", "score", "entropy", "seeds", "trained")
+_WIDE_ONLY = ("on", "95% interval", "score", "seeds", "trained")
+_WIDE = 140
+
+
+def row(attempt: AttemptRecord) -> dict[str, Any]:
+    """One attempt as plain data; a figure is None where the attempt never got that far."""
+    found = figures(attempt)
+    return {
+        "attempt": attempt.number,
+        "parent": attempt.parent,
+        "researcher": attempt.researcher,
+        "hypothesis": attempt.hypothesis,
+        "verdict": attempt.verdict,
+        "reason": attempt.reason,
+        "score": found.score,
+        "standard_error": found.standard_error,
+        "change": found.change,
+        "interval": found.interval,
+        "entropy_start": found.entropy_start,
+        "entropy": found.entropy,
+        "seeds": found.seeds,
+        "seconds": found.seconds,
+        "predicted_score_change": attempt.predicted_score_change,
+        "predicted_entropy": attempt.predicted_entropy,
+        "code_commit": attempt.code_commit,
+        "result_commit": attempt.result_commit,
+    }
+
+
+def rows(run: RunRecord) -> list[dict[str, Any]]:
+    """All attempts as plain data, in order."""
+    return [row(attempt) for attempt in run.attempts if attempt.number > 0]
+
+
+def print_log(run: RunRecord) -> None:
+    """All attempts for a person."""
+    from rich.table import Table
+
+    out = console()
+    if not any(attempt.number > 0 for attempt in run.attempts):
+        out.print(f"{run.settings['name']} has no attempts yet.")
+        return
+    wide = out.width >= _WIDE
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("#", no_wrap=True, justify="right")
+    for name in ("on", *_FIGURES):
+        if wide or name not in _WIDE_ONLY:
+            table.add_column(name, no_wrap=True)
+    table.add_column("hypothesis")
+    for attempt in run.attempts:
+        if attempt.number > 0:
+            cells = _cells(attempt)
+            table.add_row(*(cells[str(column.header)] for column in table.columns))
+    out.print(table)
+
+
+def _cells(attempt: AttemptRecord) -> dict[str, Text]:
+    from rich.text import Text
+
+    found = figures(attempt)
+    verdict = attempt.verdict or "in flight"
+    return {
+        "#": Text(str(attempt.number)),
+        "on": Text(str(attempt.parent)),
+        "verdict": Text(verdict, style=STYLES.get(verdict, "")),
+        "change": Text(signed(found.change)),
+        "95% interval": Text(span(found.interval)),
+        "score": Text(figure(found.score, found.standard_error, found.change)),
+        "entropy": Text("-" if found.entropy is None else f"{found.entropy:.3f}"),
+        "seeds": Text("-" if found.seeds is None else str(found.seeds)),
+        "trained": Text(duration(found.seconds)),
+        "hypothesis": Text(one_line(attempt.hypothesis)),
+    }

@@ -1,0 +1,186 @@
+"""What a run left on disk, read for review: ledger, baseline, confirmation and state.
+
+Owns reading only; it never writes, so reviewing a run that is under way is safe.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from environments.base import SzilardError
+from workspaces.ledger import AttemptRecord, Ledger
+from workspaces.review.text import one_line
+
+BASELINE_FILE = "baseline.json"
+CONFIRMATION_FILE = "confirmation.json"
+LOCK_FILE = "run.lock"
+VERDICTS = ("kept", "reverted", "inconclusive", "void", "crashed", "stopped-early", "refused")
+
+State = Literal["running", "finished", "interrupted"]
+
+_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
+
+
+class UnreadableRun(SzilardError):
+    """A file of a run that cannot be read, or an attempt that it does not have."""
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run; what was not measured yet is None.
+
+    `settings` is run.json without its secret; `incumbent` is an attempt, 0 the baseline.
+    """
+
+    directory: Path
+    settings: Mapping[str, Any]
+    state: State
+    attempts: tuple[AttemptRecord, ...]
+    baseline: Mapping[str, Any] | None
+    confirmation: Mapping[str, Any] | None
+    incumbent: int
+
+    @property
+    def maximise(self) -> bool:
+        return bool(self.settings["direction"] == "maximise")
+
+    def verdicts(self) -> dict[str, int]:
+        """How many attempts came to each verdict, in the order of the vocabulary."""
+        found = [attempt.verdict for attempt in self.attempts if attempt.number > 0]
+        return {verdict: found.count(verdict) for verdict in VERDICTS if verdict in found}
+
+    def in_flight(self) -> list[int]:
+        """Attempts without a verdict."""
+        return [attempt.number for attempt in self.attempts if attempt.number > 0 and attempt.verdict is None]
+
+    def attempt(self, number: int) -> AttemptRecord:
+        """One attempt.
+
+        Raises:
+            UnreadableRun: the run has no such attempt.
+        """
+        for attempt in self.attempts:
+            if attempt.number == number:
+                return attempt
+        last = max((attempt.number for attempt in self.attempts), default=0)
+        has = f"attempts 1 to {last}" if last else "no attempts yet"
+        raise UnreadableRun(
+            f"{self.directory.name} has no attempt {number}: it has {has}. "
+            f"List them with `szilard log {self.directory}`."
+        )
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The figures of one result commit; None where the attempt never got that far.
+
+    `score`, `standard_error`, `change` and `interval` are in units of the metric, `entropy` in nats a token.
+    """
+
+    score: float | None
+    standard_error: float | None
+    change: float | None
+    interval: tuple[float, float] | None
+    entropy_start: float | None
+    entropy: float | None
+    seeds: int | None
+    seconds: float | None
+    compared_with: int | None
+
+
+def figures(attempt: AttemptRecord) -> Figures:
+    """Read the figures from the trailers of an attempt."""
+
+    def numbers(name: str) -> list[float]:
+        return [float(number) for number in _NUMBER.findall(attempt.trailers.get(name, ""))]
+
+    def first(name: str) -> float | None:
+        return next(iter(numbers(name)), None)
+
+    interval = numbers("Score-Change-Interval")
+    seeds = attempt.trailers.get("Seeds", "")
+    return Figures(
+        score=first("Score"),
+        standard_error=first("Score-Standard-Error"),
+        change=first("Score-Change"),
+        interval=(interval[0], interval[1]) if len(interval) == 2 else None,
+        entropy_start=first("Entropy-Start"),
+        entropy=first("Entropy-End"),
+        seeds=int(seeds) if seeds.isdigit() else (len(numbers("Seeds")) or None),
+        seconds=first("Train-Seconds"),
+        compared_with=_attempt_number(attempt.trailers.get("Compared-With", "")),
+    )
+
+
+def read_run(directory: Path, settings: Mapping[str, Any]) -> RunRecord:
+    """Read a run whose run.json says `settings`; a secret among them is dropped.
+
+    Raises:
+        UnreadableRun: baseline.json or confirmation.json is damaged.
+        LedgerError: there is a repository, but it is not a ledger.
+    """
+    repository = directory / "repository"
+    attempts: list[AttemptRecord] = []
+    incumbent = 0
+    if repository.exists():
+        ledger = Ledger.open(repository)
+        attempts, held = ledger.attempts(), ledger.incumbent()
+        commits = {name: attempt.number for attempt in attempts for name in _commits(attempt)}
+        incumbent = commits.get(held, 0)
+    confirmation = _read_json(directory / CONFIRMATION_FILE)
+    return RunRecord(
+        directory=directory,
+        settings={name: value for name, value in settings.items() if name != "secret"},
+        state=_state(directory, confirmation is not None),
+        attempts=tuple(attempts),
+        baseline=_read_json(directory / BASELINE_FILE),
+        confirmation=confirmation,
+        incumbent=incumbent,
+    )
+
+
+def _commits(attempt: AttemptRecord) -> tuple[str, ...]:
+    return tuple(name for name in (attempt.code_commit, attempt.result_commit) if name is not None)
+
+
+def _state(directory: Path, confirmed: bool) -> State:
+    if confirmed:
+        return "finished"
+    try:
+        with (directory / LOCK_FILE).open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return "running"
+    except OSError:
+        return "interrupted"
+    return "interrupted"
+
+
+def _read_json(path: Path) -> Mapping[str, Any] | None:
+    try:
+        data = json.loads(path.read_text())
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise UnreadableRun(
+            f"{path} is damaged ({one_line(str(error))}). Move it away and run "
+            f"`szilard resume {path.parent}`: it is written again from the measurements."
+        ) from error
+    if not isinstance(data, dict):
+        raise UnreadableRun(f"{path} is damaged (it is no JSON object). Move it away and resume the run.")
+    return data
+
+
+def _attempt_number(text: str) -> int | None:
+    if text == "baseline":
+        return 0
+    match = re.search(r"\d+", text)
+    return (
+        int(match.group()) if match and re.fullmatch(r"(?:attempts?[ /])?0*\d{1,6}", text.strip()) else None
+    )

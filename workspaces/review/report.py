@@ -1,0 +1,350 @@
+"""The report of a run: one page that says what was found, on which figures, and how to get them again.
+
+Owns report.md and the choice of what the picture shows; it measures nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from workspaces.ledger import AttemptRecord
+from workspaces.review.pictures import AttemptPoint, Frontier, FrontierPoint, draw_run
+from workspaces.review.record import RunRecord, figures
+from workspaces.review.status import confirmation_sentence
+from workspaces.review.text import duration, figure, markdown, one_line, signed, span
+
+REPORT_FILE = "report.md"
+PICTURE_FILE = "picture.svg"
+
+
+def write_report(
+    directory: Path,
+    run: Mapping[str, Any],
+    attempts: Sequence[AttemptRecord],
+    baseline: Mapping[str, Any],
+    confirmation: Mapping[str, Any] | None,
+) -> None:
+    """Write report.md, picture.svg and picture.png into the run directory.
+
+    `run`, `baseline` and `confirmation` are what run.json, baseline.json and confirmation.json hold.
+
+    Raises:
+        OSError: the files cannot be written.
+    """
+    kept = [attempt.number for attempt in attempts if attempt.verdict == "kept"]
+    winner = None if confirmation is None else confirmation["winner"]
+    record = RunRecord(
+        directory=directory,
+        settings={name: value for name, value in run.items() if name != "secret"},
+        state="interrupted" if confirmation is None else "finished",
+        attempts=tuple(attempt for attempt in attempts if attempt.number > 0),
+        baseline=baseline,
+        confirmation=confirmation,
+        incumbent=max(kept, default=0) if winner is None else winner["attempt"],
+    )
+    draw(record)
+    target = directory / REPORT_FILE
+    temporary = target.with_name(f".{REPORT_FILE}.tmp")
+    temporary.write_text(render(record), encoding="utf-8")
+    os.replace(temporary, target)
+
+
+def draw(run: RunRecord) -> list[Path]:
+    """Draw the picture of a run into its directory and return the paths."""
+    points = []
+    held = 0
+    for attempt in run.attempts:
+        if attempt.verdict is None or attempt.number == 0:
+            continue
+        found = figures(attempt)
+        points.append(
+            AttemptPoint(
+                attempt.number,
+                attempt.verdict,
+                found.change,
+                found.interval,
+                held if found.compared_with is None else found.compared_with,
+            )
+        )
+        if attempt.verdict == "kept":
+            held = attempt.number
+    title = f"{run.settings['name']} · {run.settings['environment']} · {confirmation_sentence(run)}"
+    return draw_run(
+        one_line(title), run.settings["metric"], points, _frontier(run), run.directory / PICTURE_FILE
+    )
+
+
+def render(run: RunRecord) -> str:
+    """The report as Markdown. Words of researchers are escaped: they are foreign text."""
+    sections = [
+        _opening(run),
+        _asked(run),
+        _baseline(run),
+        _attempts(run),
+        _evidence(run),
+        _confirmation(run),
+        _predictions(run),
+        _reproduce(run),
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _opening(run: RunRecord) -> str:
+    lines = [
+        f"# {markdown(run.settings['name'])}",
+        "",
+        f"> {markdown(run.settings['goal'])}",
+        "",
+        f"**Result: {confirmation_sentence(run)}.**",
+    ]
+    if run.settings["sandbox"] == "none":
+        lines += ["", "**SANDBOX: NONE. THE CODE UNDER RESEARCH RAN WITH THE RIGHTS OF THE USER.**"]
+    lines += ["", f"![Attempts and frontier]({PICTURE_FILE})"]
+    return "\n".join(lines)
+
+
+def _asked(run: RunRecord) -> str:
+    settings = run.settings
+    guards = "; ".join(
+        f"{markdown(guard['metric'])} no more than {guard['tolerance']:g} worse than the baseline's"
+        for guard in settings["guards"]
+    )
+    budget = f"{settings['attempts']} attempts"
+    if settings["minutes"] is not None:
+        budget += f", {settings['minutes']:g} minutes"
+    researcher = settings["researcher"] + (f" ({settings['model']})" if settings["model"] else "")
+    rows = [
+        ("environment", f"{settings['environment']} {settings['environment_version']}"),
+        ("optimised", f"{settings['metric']}, {settings['direction']}"),
+        ("guards", guards or "none"),
+        ("budget", budget),
+        ("seeds", f"{settings['seeds']} of evidence an attempt, {settings['confirmation_seeds']} to confirm"),
+        ("chance of keeping any null edit", f"at most {settings['alpha']:g} over the whole run"),
+        ("researcher, search", f"{researcher}, {settings['search']}"),
+        ("device, workers", f"{settings['device']}, {settings['workers']}"),
+        ("sandbox", "NONE" if settings["sandbox"] == "none" else settings["sandbox"]),
+        ("seed", str(settings["seed"])),
+        ("started", settings["created"]),
+    ]
+    return "## What was asked\n\n" + _table(("", ""), [(name, markdown(value)) for name, value in rows])
+
+
+def _baseline(run: RunRecord) -> str:
+    baseline = run.baseline
+    if baseline is None:
+        return "## Baseline\n\nNot measured."
+    text = (
+        f"The unmodified template: {run.settings['metric']} "
+        f"{figure(baseline['score'], baseline['standard_error'])} on the selection split, "
+        f"final entropy {figure(baseline['entropy_end'])} nats a token. "
+        f"The standard deviation between its seeds is {figure(baseline['noise'])}: "
+        "a change smaller than this cannot be seen with one seed."
+    )
+    rows = [
+        (str(seed["seed"]), figure(seed["score"]), figure(seed["entropy"]), duration(seed["seconds"]))
+        for seed in baseline["seeds"]
+    ]
+    return f"## Baseline\n\n{text}\n\n" + _table(("seed", run.settings["metric"], "entropy", "trained"), rows)
+
+
+def _attempts(run: RunRecord) -> str:
+    if not run.attempts:
+        return "## Attempts\n\nNone was made."
+    rows = []
+    for attempt in run.attempts:
+        found = figures(attempt)
+        verdict = attempt.verdict or "in flight"
+        rows.append(
+            (
+                str(attempt.number),
+                str(attempt.parent),
+                f"**{verdict}**" if verdict == "kept" else verdict,
+                signed(found.change),
+                span(found.interval),
+                "-" if found.entropy is None else f"{found.entropy:.3f}",
+                "-" if found.seeds is None else str(found.seeds),
+                markdown(attempt.hypothesis),
+            )
+        )
+    counts = ", ".join(f"{count} {verdict}" for verdict, count in run.verdicts().items())
+    header = ("attempt", "on", "verdict", "change", "95% interval", "entropy", "seeds", "hypothesis")
+    return (
+        f"## Attempts\n\n{counts.capitalize()}. Changes are of {run.settings['metric']} on the selection "
+        "split, against the incumbent of the time.\n\n" + _table(header, rows)
+    )
+
+
+def _evidence(run: RunRecord) -> str:
+    lines = []
+    for attempt in run.attempts:
+        if attempt.verdict is None:
+            continue
+        trailers = attempt.trailers
+        guards = f" Guards: {markdown(trailers['Guards'])}." if trailers.get("Guards") else ""
+        spent = f" Alpha spent: {markdown(trailers['Alpha-Spent'])}." if trailers.get("Alpha-Spent") else ""
+        commit = f" Commit `{attempt.result_commit[:10]}`." if attempt.result_commit else ""
+        reason = markdown(attempt.reason or "No reason was recorded.")
+        lines.append(f"- **{attempt.number}, {attempt.verdict}.** {reason}{guards}{spent}{commit}")
+    return "## Why each verdict\n\n" + "\n".join(lines) if lines else ""
+
+
+def _confirmation(run: RunRecord) -> str:
+    confirmation = run.confirmation
+    if confirmation is None:
+        return "## Confirmation\n\nThe run ended before it; go on with `szilard resume`."
+    if confirmation["winner"] is None:
+        return (
+            "## Confirmation\n\nNothing was worth keeping, so the sealed tasks were not needed for a winner."
+        )
+    opened = confirmation["opened"]
+    lines = [
+        "Winner and baseline were trained again on fresh seeds and scored on tasks that no attempt "
+        f"had touched. The sealed split was opened {'once' if opened == 1 else f'{opened} times'}.",
+        "",
+        _table(
+            ("", "change", "95% interval"),
+            [
+                (
+                    "confirmed gain (report this one)",
+                    signed(confirmation["change"]),
+                    span(confirmation["interval"]),
+                ),
+                (
+                    "gain on the selection split (flattered by the choice)",
+                    signed(confirmation["selection_change"]),
+                    "-",
+                ),
+            ],
+        ),
+    ]
+    if confirmation["guards"]:
+        guards = [
+            (
+                markdown(guard["metric"]),
+                signed(guard["change"]),
+                f"{guard['tolerance']:g}",
+                "holds" if guard["holds"] else "**BROKEN**",
+            )
+            for guard in confirmation["guards"]
+        ]
+        lines += ["", _table(("guard", "change", "tolerance", ""), guards)]
+    lines += ["", "### Beside the frontier", ""]
+    lines.append(f"{markdown(confirmation['frontier_reason'])}")
+    lines += ["", _arms(run, confirmation)]
+    return "## Confirmation\n\n" + "\n".join(lines)
+
+
+def _arms(run: RunRecord, confirmation: Mapping[str, Any]) -> str:
+    arms = [("**baseline**", confirmation["baseline"]["seeds"])]
+    arms.append((f"**winner: attempt {confirmation['winner']['attempt']}**", confirmation["winner"]["seeds"]))
+    arms += [(f"{markdown(point['label'])}", point["seeds"]) for point in confirmation["frontier"]]
+    x_name, y_name = _axes(run, confirmation)
+    names = list(dict.fromkeys([confirmation["metric"], x_name, y_name]))
+    rows = []
+    for label, seeds in arms:
+        cells = [label]
+        for name in names:
+            mean, error = _mean(seeds, name)
+            cells.append(figure(mean, error))
+        entropies = [seed["entropy"] for seed in seeds if seed["entropy"] is not None]
+        cells.append(figure(statistics.fmean(entropies)) if entropies else "-")
+        rows.append((*cells, str(len(seeds))))
+    return _table(("", *(markdown(name) for name in names), "entropy", "seeds"), rows)
+
+
+def _predictions(run: RunRecord) -> str:
+    misses, entropies = [], []
+    for attempt in run.attempts:
+        found = figures(attempt)
+        if found.change is not None:
+            misses.append(abs(found.change - attempt.predicted_score_change))
+        if found.entropy is not None:
+            entropies.append(abs(found.entropy - attempt.predicted_entropy))
+    if not misses:
+        return ""
+    text = (
+        f"On average they missed the change of {run.settings['metric']} by {figure(statistics.fmean(misses))}"
+    )
+    if entropies:
+        text += f" and the final entropy by {figure(statistics.fmean(entropies))} nats a token"
+    return f"## How the predictions fared\n\n{text} ({len(misses)} attempts measured)."
+
+
+def _reproduce(run: RunRecord) -> str:
+    settings = run.settings
+    winner = run.incumbent
+    commands = [
+        f"git -C {run.directory / 'repository'} log --graph --all --oneline",
+        f"szilard log {run.directory}",
+    ]
+    if winner:
+        commands += [f"szilard diff {run.directory} 0 {winner}", f"szilard replay {run.directory} {winner}"]
+    versions = ", ".join(f"{name} {version}" for name, version in sorted(settings["versions"].items()))
+    return (
+        "## How to reproduce\n\n```sh\n" + "\n".join(commands) + "\n```\n\n"
+        "Every attempt is a branch of `repository/`; every figure is in a result commit. "
+        f"Versions: {markdown(versions)}."
+    )
+
+
+def _frontier(run: RunRecord) -> Frontier | None:
+    confirmation = run.confirmation
+    if confirmation is None or not confirmation["frontier"]:
+        return None
+    x_name, y_name = _axes(run, confirmation)
+    winner = confirmation["winner"]
+    return Frontier(
+        x_name=x_name,
+        y_name=y_name,
+        points=tuple(
+            _point(one_line(point["label"]), point["seeds"], x_name, y_name)
+            for point in confirmation["frontier"]
+        ),
+        baseline=_point("baseline", confirmation["baseline"]["seeds"], x_name, y_name),
+        winner=None
+        if winner is None
+        else _point(f"winner: attempt {winner['attempt']}", winner["seeds"], x_name, y_name),
+    )
+
+
+def _axes(run: RunRecord, confirmation: Mapping[str, Any]) -> tuple[str, str]:
+    """The two metrics that trade off: the first guard and its farthest relative (pass@1, pass@16)."""
+    names = list(confirmation["baseline"]["seeds"][0]["metrics"])
+    metric = confirmation["metric"]
+    guarded = [guard["metric"] for guard in run.settings["guards"] if guard["metric"] in names]
+    if not guarded:
+        others = [name for name in names if name != metric]
+        return (others[0] if others else metric), metric
+    family = guarded[0].split("@")[0]
+    relatives = {
+        int(match.group(1)): name
+        for name in names
+        if (match := re.fullmatch(re.escape(family) + r"@(\d+)", name))
+    }
+    farthest = relatives[max(relatives)] if relatives else metric
+    return guarded[0], farthest if farthest != guarded[0] else metric
+
+
+def _point(label: str, seeds: Sequence[Mapping[str, Any]], x_name: str, y_name: str) -> FrontierPoint:
+    x, x_error = _mean(seeds, x_name)
+    y, y_error = _mean(seeds, y_name)
+    return FrontierPoint(label, x, y, x_error, y_error)
+
+
+def _mean(seeds: Sequence[Mapping[str, Any]], name: str) -> tuple[float, float | None]:
+    """Mean over seeds and its standard error; None with one seed."""
+    values = [seed["metrics"][name] for seed in seeds]
+    error = statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else None
+    return statistics.fmean(values), error
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
+    lines += ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join(lines)

@@ -1,0 +1,209 @@
+"""`szilard status`: where runs stand, in figures.
+
+Owns the summary of one run and the list of many; reading them belongs to `record`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from workspaces.review.record import Figures, RunRecord, figures
+from workspaces.review.text import clean, console, duration, figure, one_line, signed, span
+
+
+def summary(run: RunRecord) -> dict[str, Any]:
+    """One run as plain data, the same figures that `print_run` shows."""
+    settings = run.settings
+    best = _best(run)
+    incumbent = run.incumbent
+    confirmation = run.confirmation or {}
+    return {
+        "name": settings["name"],
+        "directory": str(run.directory),
+        "state": run.state,
+        "goal": settings["goal"],
+        "environment": settings["environment"],
+        "metric": settings["metric"],
+        "direction": settings["direction"],
+        "guards": settings["guards"],
+        "attempts": {
+            "asked": settings["attempts"],
+            "made": sum(run.verdicts().values()),
+            "in_flight": run.in_flight(),
+            "verdicts": run.verdicts(),
+        },
+        "baseline": None
+        if run.baseline is None
+        else {
+            "score": run.baseline["score"],
+            "standard_error": run.baseline["standard_error"],
+            "noise": run.baseline["noise"],
+            "entropy": run.baseline["entropy_end"],
+        },
+        "incumbent": _attempt(run, incumbent) if incumbent else {"attempt": 0},
+        "best_measured": None if best is None else _attempt(run, best),
+        "confirmation": None
+        if run.confirmation is None
+        else {
+            "attempt": (confirmation["winner"] or {}).get("attempt"),
+            "change": confirmation["change"],
+            "interval": confirmation["interval"],
+            "guards": confirmation["guards"],
+            "above_frontier": confirmation["above_frontier"],
+        },
+        "sandbox": settings["sandbox"],
+        "next": next_command(run),
+    }
+
+
+def next_command(run: RunRecord) -> str:
+    """What a person would type next."""
+    if run.state == "interrupted":
+        return f"szilard resume {run.directory}"
+    if run.state == "running":
+        return f"szilard log {run.directory}"
+    incumbent = run.incumbent
+    return f"szilard diff {run.directory} 0 {incumbent}" if incumbent else f"szilard log {run.directory}"
+
+
+def print_run(run: RunRecord) -> None:
+    """One run for a person."""
+    out = console()
+    settings, data = run.settings, summary(run)
+    made, verdicts = data["attempts"]["made"], data["attempts"]["verdicts"]
+    counts = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items()) or "none decided yet"
+    rows = [
+        ("Goal", clean(settings["goal"])),
+        ("State", run.state),
+        (
+            "Optimises",
+            f"{settings['metric']} ({settings['direction']}) in {settings['environment']}{guards(settings)}",
+        ),
+        ("Attempts", f"{made} of {settings['attempts']}: {counts}"),
+    ]
+    if data["attempts"]["in_flight"]:
+        rows.append(("In flight", ", ".join(f"attempt {number}" for number in data["attempts"]["in_flight"])))
+    if run.baseline is None:
+        rows.append(("Baseline", "not measured yet"))
+    else:
+        score = figure(run.baseline["score"], run.baseline["standard_error"])
+        entropy, noise = figure(run.baseline["entropy_end"]), figure(run.baseline["noise"])
+        rows.append(("Baseline", f"{score}, entropy {entropy}, seed noise {noise}"))
+    incumbent = run.incumbent
+    rows.append(("Incumbent", _describe(run, incumbent) if incumbent else "the baseline"))
+    best = _best(run)
+    if best is not None and best != incumbent:
+        rows.append(("Best measured", f"{_describe(run, best)} ({run.attempt(best).verdict})"))
+    if run.confirmation is not None:
+        rows.append(("Confirmation", confirmation_sentence(run)))
+    if settings["sandbox"] == "none":
+        rows.append(("Sandbox", "NONE: THE CODE UNDER RESEARCH RAN WITH YOUR RIGHTS"))
+    rows.append(("Next", data["next"]))
+    out.print(f"{settings['name']}", style="bold")
+    for name, text in rows:
+        out.print(f"  {name:<14}{text}", soft_wrap=True)
+
+
+def print_runs(runs: Sequence[RunRecord | Path], runs_dir: Path) -> None:
+    """All runs of a runs directory; a path stands for a run that cannot be read."""
+    from rich.table import Table
+    from rich.text import Text
+
+    out = console()
+    if not runs:
+        out.print(f'No runs in {runs_dir}. Start one: szilard run "Solve more countdown problems"')
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("run", "state", "attempts", "kept", "change", "goal"):
+        table.add_column(name, no_wrap=True)
+    for run in runs:
+        if isinstance(run, Path):
+            table.add_row(Text(run.name), Text("damaged"), "", "", "", Text(f"see `szilard status {run}`"))
+            continue
+        made = sum(run.verdicts().values())
+        change = None
+        if run.confirmation is not None:
+            change = run.confirmation["change"]
+        table.add_row(
+            Text(one_line(str(run.settings["name"]))),
+            Text(run.state),
+            Text(f"{made}/{run.settings['attempts']}"),
+            Text(str(run.verdicts().get("kept", 0))),
+            Text("-" if change is None else f"{signed(change)} confirmed"),
+            Text(one_line(run.settings["goal"], 70)),
+        )
+    out.print(table)
+
+
+def guards(settings: Any) -> str:
+    """The guards as the tail of a sentence; empty where there are none."""
+    if not settings["guards"]:
+        return ""
+    named = ", ".join(f"{guard['metric']} (tolerance {guard['tolerance']:g})" for guard in settings["guards"])
+    return f", guarding {named}"
+
+
+def confirmation_sentence(run: RunRecord) -> str:
+    """What the confirmation says, with its figures."""
+    confirmation = run.confirmation
+    if confirmation is None:
+        return "the confirmation was not reached"
+    if confirmation["winner"] is None:
+        return "nothing was worth keeping, so there was nothing to confirm"
+    interval = confirmation["interval"]
+    broken = [guard["metric"] for guard in confirmation["guards"] if not guard["holds"]]
+    better = interval is not None and (interval[0] > 0 if run.maximise else interval[1] < 0)
+    if broken:
+        outcome = f"NOT CONFIRMED: worse in {', '.join(broken)}"
+    elif better:
+        outcome = "confirmed"
+    else:
+        outcome = "NOT CONFIRMED: the interval includes no change"
+    frontier = {
+        True: "above the frontier",
+        False: "not above the frontier",
+        None: "not told apart from the frontier",
+    }[confirmation["above_frontier"]]
+    return (
+        f"attempt {confirmation['winner']['attempt']} {outcome}: {confirmation['metric']} "
+        f"{signed(confirmation['change'])}, 95% interval {span(confirmation['interval'])}; {frontier}"
+    )
+
+
+def _best(run: RunRecord) -> int | None:
+    """The attempt with the best score among those that were measured on more than the screening seed."""
+    scores: dict[int, float] = {}
+    for attempt in run.attempts:
+        found = figures(attempt)
+        if attempt.number > 0 and found.score is not None and (found.seeds or 0) > 1:
+            scores[attempt.number] = found.score if run.maximise else -found.score
+    return max(scores, key=lambda number: scores[number], default=None)
+
+
+def _attempt(run: RunRecord, number: int) -> dict[str, Any]:
+    attempt = run.attempt(number)
+    found: Figures = figures(attempt)
+    return {
+        "attempt": number,
+        "hypothesis": attempt.hypothesis,
+        "verdict": attempt.verdict,
+        "score": found.score,
+        "standard_error": found.standard_error,
+        "change": found.change,
+        "interval": found.interval,
+        "entropy": found.entropy,
+        "seeds": found.seeds,
+        "seconds": found.seconds,
+    }
+
+
+def _describe(run: RunRecord, number: int) -> str:
+    attempt = run.attempt(number)
+    found = figures(attempt)
+    return (
+        f"attempt {number}: {figure(found.score, found.standard_error, found.change)} "
+        f"({signed(found.change)}{'' if found.seconds is None else ', trained ' + duration(found.seconds)}) "
+        f"{one_line(attempt.hypothesis, 80)}"
+    )

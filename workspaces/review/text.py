@@ -1,0 +1,116 @@
+"""How text and figures look to a person: cleaned of control sequences, with digits that show the change.
+
+Owns cleaning, rounding and the console; it reads no run.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_ESCAPE_SEQUENCES = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI
+    r"|[\x1b\x9d][\]P^_X][^\x07\x1b]*(?:\x07|\x1b\\)?"  # OSC, DCS, PM, APC, SOS and their payload
+    r"|\x1b[ -/]*[0-~]"
+)
+_CONTROLS = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]"
+)
+_MARKDOWN = re.compile(r"([\\`*_\[\]|~])")
+_WIDTH_OF_A_PIPE = 1000
+
+
+def clean(text: str) -> str:
+    """The text without terminal control sequences and invisible characters; line ends and tabs stay."""
+    return _CONTROLS.sub("", _ESCAPE_SEQUENCES.sub("", text.replace("\r\n", "\n")))
+
+
+def one_line(text: str, width: int | None = None) -> str:
+    """The cleaned text on one line, cut to `width` characters with an ellipsis."""
+    line = " ".join(clean(text).split())
+    if width is not None and len(line) > width:
+        return line[: width - 1].rstrip() + "…"
+    return line
+
+
+def markdown(text: str) -> str:
+    """One cleaned line in which nothing is Markdown or HTML."""
+    line = one_line(text).replace("&", "&amp;").replace("<", "&lt;")
+    return _MARKDOWN.sub(r"\\\1", line)
+
+
+def places(value: float, digits: int = 3) -> int:
+    """Decimals that show `digits` significant digits of `value`."""
+    if value == 0 or not math.isfinite(value):
+        return digits
+    return min(10, max(0, digits - 1 - math.floor(math.log10(abs(value)))))
+
+
+def signed(change: float | None) -> str:
+    """A difference with three significant digits and its sign; "-" where there is none."""
+    return "-" if change is None else f"{change:+.{places(change)}f}"
+
+
+def figure(value: float | None, error: float | None = None, change: float | None = None) -> str:
+    """A value with enough digits to show its change or, where that is larger, its standard error."""
+    if value is None:
+        return "-"
+    wanted = [places(change)] if change else []
+    if error:
+        wanted.append(places(error, 2) + (1 if change else 0))
+    decimals = max(4, min(wanted, default=4))
+    shown = f"{value:.{decimals}f}"
+    return shown if error is None else f"{shown} ± {error:.{decimals}f}"
+
+
+def span(interval: Sequence[float] | None) -> str:
+    """An interval, both ends with as many decimals as the smaller one needs."""
+    if interval is None:
+        return "-"
+    low, high = interval
+    decimals = max(places(low), places(high)) if low and high else places(low or high)
+    decimals = min(decimals, places(high - low) + 1)
+    return f"[{low:+.{decimals}f}, {high:+.{decimals}f}]"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as 42 s, 3:07 or 1:02:33; "-" where there are none."""
+    if seconds is None or not math.isfinite(seconds):
+        return "-"
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60}:{whole % 60:02d}"
+    return f"{whole // 3600}:{whole % 3600 // 60:02d}:{whole % 60:02d}"
+
+
+def finite(value: Any) -> Any:
+    """The same data with every NaN and infinity as None: JSON has neither."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(item) for item in value]
+    return value
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on standard output."""
+    sys.stdout.write(json.dumps(finite(value), indent=2, allow_nan=False) + "\n")
+
+
+def console() -> Console:
+    """A console that takes no markup from what it prints; a pipe gets a line as long as it needs."""
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() else _WIDTH_OF_A_PIPE
+    return Console(markup=False, highlight=False, emoji=False, width=width)
