@@ -162,9 +162,10 @@ class LocalExecutor:
         with self._lock:
             ticket.process = process.pid
             self._running.add(ticket)
-            if ticket.cancelled:
-                self._kill(ticket)
             self._changed.notify_all()
+            if ticket.cancelled:
+                with suppress(OSError):
+                    self._kill(ticket)
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         with self._lock:
             self._running.discard(ticket)
@@ -210,17 +211,23 @@ class LocalExecutor:
             with self._lock:
                 while not self._running and not self._finished.is_set():
                     self._changed.wait()
-                running = list(self._running)
-                table = read_table()
-                for ticket in running:
-                    self._look_after(ticket, table)
+            # Out of descriptors for a moment must not end the watch.
+            with suppress(OSError):
+                self._look()
+
+    def _look(self) -> None:
+        with self._lock:
+            running = list(self._running)
+            table = read_table()
             for ticket in running:
-                written = _bytes_written(ticket.job)
-                with self._lock:
-                    if written >= ticket.job.limits.output_bytes and ticket.limit is None:
-                        ticket.limit = _output_limit(ticket.job)
-                    if ticket.limit is not None or ticket.cancelled:
-                        self._kill(ticket)
+                self._look_after(ticket, table)
+        for ticket in running:
+            written = _bytes_written(ticket.job)
+            with self._lock:
+                if written >= ticket.job.limits.output_bytes and ticket.limit is None:
+                    ticket.limit = _output_limit(ticket.job)
+                if ticket.limit is not None or ticket.cancelled:
+                    self._kill(ticket)
 
     def _look_after(self, ticket: _Ticket, table: dict[int, Process]) -> None:
         """Note what the job has used and whether that is too much."""
@@ -235,8 +242,8 @@ class LocalExecutor:
     def _kill(self, ticket: _Ticket) -> None:
         """End the job, if it still runs; asked again at each look until it has ended.
 
-        In a sandbox that contains, its first process goes first, so that the started one can wait for all
-        of it and knows what all of it has used.
+        In a sandbox that contains, its first process goes first: the started one then ends when all of it
+        is gone. What the killed ones had used is known up to the last look.
         """
         if ticket not in self._running or ticket.process is None:
             return

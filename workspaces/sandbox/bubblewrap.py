@@ -126,11 +126,12 @@ def _interpreter(user_site: Path | None) -> Iterator[str]:
     ]
     wanted.append(str(Path(sys.executable).resolve().parent.parent))
     wanted += [] if user_site is None else [str(user_site)]
+    home = Path(os.path.expanduser("~")).absolute().resolve()
     bound: list[Path] = [Path("/usr")]
     for folder in sorted({Path(path).absolute() for path in wanted}):
         if any(folder.is_relative_to(other) for other in bound) or not folder.is_dir():
             continue
-        if Path.home().resolve().is_relative_to(folder.resolve()):
+        if home.is_relative_to(folder.resolve()):
             raise NoSandbox(
                 f"Python is installed in {folder}, which holds the home folder: a sandbox would show all of "
                 "it. Install Szilard in a virtual environment of a Python that has a folder of its own."
