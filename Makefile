@@ -1,5 +1,5 @@
 # Szilard: `make demo` installs and runs the main job, `make test` installs and runs the fast tests.
-# Name another interpreter with PYTHON=python3.12, another torch build with TORCH="torch==2.13.0".
+# Name another interpreter with PYTHON=python3.12, another torch build with TORCH="torch==2.13.0"; .venv keeps both.
 
 PYTHON ?= python3
 VENV := .venv
@@ -8,7 +8,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 TORCH_VERSION := 2.13.0
 CPU_WHEELS := https://download.pytorch.org/whl/cpu
-ifeq ($(shell uname -s)-$(shell uname -m)-$(shell command -v nvidia-smi 2>/dev/null),Linux-x86_64-)
+CHOSEN := $(shell cat $(VENV)/.torch 2>/dev/null)
+ifneq (,$(CHOSEN))
+TORCH ?= $(CHOSEN)
+else ifeq ($(shell uname -s)-$(shell uname -m)-$(shell command -v nvidia-smi 2>/dev/null),Linux-x86_64-)
 TORCH ?= torch==$(TORCH_VERSION)+cpu
 else
 TORCH ?= torch==$(TORCH_VERSION)
@@ -49,6 +52,7 @@ else
 endif
 	@echo "Installing Szilard and what it needs"
 	@$(PIP) install --quiet --editable .
+	@echo '$(TORCH)' > $(VENV)/.torch
 	@rm -f $(VENV)/.installed-*
 	@touch $@
 

@@ -184,20 +184,21 @@ def main() -> None:
     for _ in range(ROUNDS):
         for side, done in rounds.items():
             done.append(in_fresh_process(side, options.policy))
-    medians = {}
+    medians, fastest = {}, {}
     print(
         f"{PROMPTS * SAMPLES} completions and {MINIBATCHES} updates a step; {ROUNDS} x {STEPS} steps a side"
     )
     for side, done in rounds.items():
         seconds = [value for steps in done for value in steps.seconds]
-        medians[side] = statistics.median(seconds)
+        medians[side], fastest[side] = statistics.median(seconds), min(seconds)
         tokens = statistics.fmean(steps.tokens for steps in done)
         print(
-            f"{side:8} median {medians[side]:.3f} s, min {min(seconds):.3f}, max {max(seconds):.3f}; "
+            f"{side:8} median {medians[side]:.3f} s, min {fastest[side]:.3f}, max {max(seconds):.3f}; "
             f"{tokens:.0f} completion tokens a step"
         )
     ratio = medians["szilard"] / medians["trl"]
-    print(f"szilard / trl = {ratio:.2f} (target: at most {TARGET})")
+    best = fastest["szilard"] / fastest["trl"]
+    print(f"szilard / trl = {ratio:.2f} by medians, {best:.2f} by minima (target: at most {TARGET})")
     sys.exit(ratio > TARGET)
 
 
