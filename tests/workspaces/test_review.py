@@ -8,7 +8,6 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import pytest
 
@@ -78,7 +77,8 @@ def test_figures_of_a_result_commit_are_read_back(finished: RunRecord) -> None:
     found = figures(finished.attempt(6))
     assert found.change == 0.0041
     assert found.interval == (0.0012, 0.007)
-    assert (found.seeds, found.compared_with, found.entropy) == (5, 2, 0.33)
+    assert (found.seeds, found.compared_with, found.entropy) == (6, 2, 0.33)
+    assert figures(finished.attempt(8)).seeds == 1
     assert figures(finished.attempt(3)).score is None
 
 
@@ -204,7 +204,11 @@ def test_report_of_a_run_that_kept_nothing_says_so(tmp_path: Path) -> None:
         "above_frontier": None,
     }
     (directory / "confirmation.json").write_text(json.dumps(confirmation))
-    assert "nothing was worth keeping" in render(_read(directory))
+    report = render(_read(directory))
+    assert "nothing was worth keeping" in report
+    assert "learning rate x0.5" in report
+    _write_report(_read(directory))
+    assert b"winner" not in (directory / "picture.svg").read_bytes()
 
 
 def test_pictures_are_whole_and_equal_for_equal_runs(finished: RunRecord) -> None:

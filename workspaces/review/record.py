@@ -80,7 +80,8 @@ class RunRecord:
 class Figures:
     """The figures of one result commit; None where the attempt never got that far.
 
-    `score`, `standard_error`, `change` and `interval` are in units of the metric, `entropy` in nats a token.
+    `score`, `standard_error`, `change` and `interval` are in units of the metric, `entropy` in nats a token;
+    `seeds` counts the seeds that were measured, the screening seed included.
     """
 
     score: float | None
@@ -104,7 +105,6 @@ def figures(attempt: AttemptRecord) -> Figures:
         return next(iter(numbers(name)), None)
 
     interval = numbers("Score-Change-Interval")
-    seeds = attempt.trailers.get("Seeds", "")
     return Figures(
         score=first("Score"),
         standard_error=first("Score-Standard-Error"),
@@ -112,7 +112,7 @@ def figures(attempt: AttemptRecord) -> Figures:
         interval=(interval[0], interval[1]) if len(interval) == 2 else None,
         entropy_start=first("Entropy-Start"),
         entropy=first("Entropy-End"),
-        seeds=int(seeds) if seeds.isdigit() else (len(numbers("Seeds")) or None),
+        seeds=len(numbers("Seeds")) or None,
         seconds=first("Train-Seconds"),
         compared_with=_attempt_number(attempt.trailers.get("Compared-With", "")),
     )

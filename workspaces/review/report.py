@@ -189,7 +189,7 @@ def _evidence(run: RunRecord) -> str:
         guards = f" Guards: {markdown(trailers['Guards'])}." if trailers.get("Guards") else ""
         spent = f" Alpha spent: {markdown(trailers['Alpha-Spent'])}." if trailers.get("Alpha-Spent") else ""
         commit = f" Commit `{attempt.result_commit[:10]}`." if attempt.result_commit else ""
-        reason = markdown(attempt.reason or "No reason was recorded.")
+        reason = markdown(attempt.reason or "No reason was recorded").rstrip(".") + "."
         lines.append(f"- **{attempt.number}, {attempt.verdict}.** {reason}{guards}{spent}{commit}")
     return "## Why each verdict\n\n" + "\n".join(lines) if lines else ""
 
@@ -199,9 +199,8 @@ def _confirmation(run: RunRecord) -> str:
     if confirmation is None:
         return "## Confirmation\n\nThe run ended before it; go on with `szilard resume`."
     if confirmation["winner"] is None:
-        return (
-            "## Confirmation\n\nNothing was worth keeping, so the sealed tasks were not needed for a winner."
-        )
+        text = "Nothing was worth keeping, so there was no winner to confirm."
+        return "\n\n".join(["## Confirmation", text, *_beside_frontier(run, confirmation)])
     opened = confirmation["opened"]
     lines = [
         "Winner and baseline were trained again on fresh seeds and scored on tasks that no attempt "
@@ -234,15 +233,21 @@ def _confirmation(run: RunRecord) -> str:
             for guard in confirmation["guards"]
         ]
         lines += ["", _table(("guard", "change", "tolerance", ""), guards)]
-    lines += ["", "### Beside the frontier", ""]
-    lines.append(f"{markdown(confirmation['frontier_reason'])}")
-    lines += ["", _arms(run, confirmation)]
-    return "## Confirmation\n\n" + "\n".join(lines)
+    return "\n\n".join(["## Confirmation", "\n".join(lines), *_beside_frontier(run, confirmation)])
+
+
+def _beside_frontier(run: RunRecord, confirmation: Mapping[str, Any]) -> list[str]:
+    if not confirmation["baseline"]["seeds"]:
+        return []
+    reason = markdown(confirmation["frontier_reason"] or "")
+    return ["### Beside the frontier", *([reason] if reason else []), _arms(run, confirmation)]
 
 
 def _arms(run: RunRecord, confirmation: Mapping[str, Any]) -> str:
     arms = [("**baseline**", confirmation["baseline"]["seeds"])]
-    arms.append((f"**winner: attempt {confirmation['winner']['attempt']}**", confirmation["winner"]["seeds"]))
+    winner = confirmation["winner"]
+    if winner is not None:
+        arms.append((f"**winner: attempt {winner['attempt']}**", winner["seeds"]))
     arms += [(f"{markdown(point['label'])}", point["seeds"]) for point in confirmation["frontier"]]
     x_name, y_name = _axes(run, confirmation)
     names = list(dict.fromkeys([confirmation["metric"], x_name, y_name]))
@@ -295,7 +300,7 @@ def _reproduce(run: RunRecord) -> str:
 
 def _frontier(run: RunRecord) -> Frontier | None:
     confirmation = run.confirmation
-    if confirmation is None or not confirmation["frontier"]:
+    if confirmation is None or not confirmation["frontier"] or not confirmation["baseline"]["seeds"]:
         return None
     x_name, y_name = _axes(run, confirmation)
     winner = confirmation["winner"]
