@@ -51,7 +51,7 @@ def command(run: str, attempt: int, runs_dir: Path, as_json: bool) -> None:
         outcome = (
             "Identical to the last bit."
             if result.identical
-            else f"Different by {signed(result.difference)}: "
+            else f"Not identical; the metric differs by {signed(result.difference)}: "
             "another device, thread count or torch would explain it."
         )
         view.note(

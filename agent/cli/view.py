@@ -95,21 +95,22 @@ class View:
 
     def _line(self, event: Progress) -> str | None:
         """The line that an event is worth: a new hypothesis, a measurement, a verdict; else None."""
-        if event.verdict is not None:
+        if event.verdict is not None and event.attempt > 0:
             outcome = one_line(event.verdict).upper() if event.verdict == "kept" else one_line(event.verdict)
             change = "" if event.change is None else f" {signed(event.change)}"
             reason = "" if event.detail is None else f": {one_line(event.detail)}"
             return f"{outcome}{change}{reason}"
-        if event.hypothesis is not None and self._hypotheses.get(event.attempt) != event.hypothesis:
-            self._hypotheses[event.attempt] = event.hypothesis
-            return f"proposed: {one_line(event.hypothesis)}"
+        hypothesis = event.hypothesis if event.attempt > 0 else None
+        if hypothesis is not None and self._hypotheses.get(event.attempt) != hypothesis:
+            self._hypotheses[event.attempt] = hypothesis
+            return f"proposed: {one_line(hypothesis)}"
         detail = "" if event.detail is None else f" {one_line(event.detail)}"
         if event.score is not None:
             change = "" if event.change is None else f" ({signed(event.change)})"
             entropy = "" if event.entropy is None else f", entropy {event.entropy:.3f}"
             seconds = "" if event.seconds is None else f", {duration(event.seconds)}"
             score = figure(event.score, event.standard_error, event.change)
-            what = "measured" if event.phase == "baseline" else event.phase
+            what = "measured" if event.phase in ("baseline", "done") else event.phase
             return f"{what}{detail}: {score}{change}{entropy}{seconds}"
         if detail and event.phase in ("baseline", "confirm", "frontier"):
             return f"{event.phase}{detail}"
@@ -237,7 +238,7 @@ class LiveView(View):
         for number in shown:
             row = rows[number]
             progress = row.progress
-            verdict = progress.verdict or ""
+            verdict = (progress.verdict or "") if number > 0 else ""
             hypothesis = progress.hypothesis or ("the unmodified template" if number == 0 else "")
             mark = "▸ " if number == incumbent else "  "
             phase = (

@@ -221,6 +221,7 @@ EVENTS = (
     Progress(
         0, "score", detail="seed 1 of 5", score=0.6688, standard_error=0.002, entropy=0.29, seconds=18.0
     ),
+    Progress(0, "done", hypothesis="the template", score=0.6688, verdict="kept", detail="seed noise 0.0036"),
     Progress(1, "propose", hypothesis="KL [bold]0.05[/bold]\x1b[2J lets it train harder"),
     Progress(1, "train", seconds=2.0),
     Progress(1, "train", seconds=3.0),
@@ -241,6 +242,7 @@ def test_plain_lines_tell_proposals_measurements_and_verdicts_only(
     assert lines == [
         "assessed countdown",
         "baseline: score seed 1 of 5: 0.6688 ± 0.0020, entropy 0.290, 18 s",
+        "baseline: measured seed noise 0.0036: 0.6688",
         "attempt 1: proposed: KL [bold]0.05[/bold] lets it train harder",
         "attempt 1: score seed 1 of 5: 0.67520 ± 0.00200 (+0.00640), entropy 0.270",
         "attempt 1: KEPT +0.00610: better on 5 seeds",

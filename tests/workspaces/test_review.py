@@ -108,7 +108,7 @@ def test_a_run_whose_lock_is_held_is_running(tmp_path: Path) -> None:
     import fcntl
 
     directory = a_run.build_run(tmp_path / "live", confirmed=False)
-    with (directory / "run.lock").open("w") as lock:
+    with (directory / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert _read(directory).state == "running"
     assert _read(directory).state == "interrupted"

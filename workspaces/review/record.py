@@ -19,7 +19,7 @@ from workspaces.review.text import one_line
 
 BASELINE_FILE = "baseline.json"
 CONFIRMATION_FILE = "confirmation.json"
-LOCK_FILE = "run.lock"
+LOCK_FILE = "lock"
 VERDICTS = ("kept", "reverted", "inconclusive", "void", "crashed", "stopped-early", "refused")
 
 State = Literal["running", "finished", "interrupted"]
