@@ -88,8 +88,8 @@ lint: $(VENV)/.installed-lint
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/mypy --package controls --module train
 	@$(BIN)/mypy benchmarks
+	@$(BIN)/mypy --explicit-package-bases workspaces/templates/*/*.py
 	@$(BIN)/lint-imports
 
 clean:
