@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-Phase = Literal["baseline", "propose", "edit", "check", "train", "score", "decide", "confirm", "frontier", "done"]
+Phase = Literal[
+    "baseline", "propose", "edit", "check", "train", "score", "decide", "confirm", "frontier", "done"
+]
 
 
 @dataclass(frozen=True)

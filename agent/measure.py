@@ -20,6 +20,7 @@ from agent.scorer import Scorer, ScoringFailed
 from agent.settings import RunSettings
 from agent.trace import law_of, read_trace
 from environments.base import Environment, InvalidPolicy, Split, SzilardError
+from environments.registry import is_path
 from workspaces.executors.base import Executor, Job, Limits, Outcome
 from workspaces.ledger import Ledger
 from workspaces.measurements import Measurement, MeasurementKey, MeasurementStore
@@ -125,9 +126,12 @@ class Measurer:
             Cancelled: the run is being stopped.
         """
         key = self.key(subject.commit, seed, split)
+        if self.store.get(key) is None and _trained(subject.folder / f"{split}-{seed}", key) is None:
+            self._train_anew(subject, seed, split)
+
+    def _train_anew(self, subject: Subject, seed: int, split: Split) -> None:
+        key = self.key(subject.commit, seed, split)
         folder = subject.folder / f"{split}-{seed}"
-        if self.store.get(key) is not None or _trained(folder, key) is not None:
-            return
         outcome = self._run(subject, seed, split, folder)
         rows = read_trace(folder / "out" / "trace.jsonl")
         _raise_failure(outcome, folder, len(rows))
@@ -182,6 +186,12 @@ class Measurer:
             law=law_of(rows),
         )
 
+    def repeat(self, subject: Subject, seed: int, split: Split) -> Measurement:
+        """Train and score anew, whatever is stored, and store nothing. Raises what `measure` raises."""
+        shutil.rmtree(subject.folder / f"{split}-{seed}", ignore_errors=True)
+        self._train_anew(subject, seed, split)
+        return self.score_anew(subject, seed, split)
+
     def derived(self, purpose: str) -> int:
         """A 31-bit number of this run for a purpose; its secret never enters the sandbox."""
         digest = hmac.new(self.settings.secret.encode(), purpose.encode(), hashlib.sha256).digest()
@@ -192,8 +202,12 @@ class Measurer:
         (folder / "out").mkdir(parents=True)
         (folder / "data").mkdir()
         spec = self.environment.spec
+        name = self.settings.environment
+        if is_path(name):
+            shutil.copy(name, folder / "data" / "environment.py")
+            name = "environment.py"
         job = {
-            "environment": spec.name,
+            "environment": name,
             "seed": self.derived(f"train:{split}:{seed}"),
             "device": self.settings.device,
             "budget": dict(spec.budget),

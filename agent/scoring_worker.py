@@ -26,7 +26,7 @@ def main() -> None:
         request = json.loads(line)
         try:
             score = environment.score(Path(request["policy"]), Split(request["split"]), request["seed"])
-            answer = {"score": score.to_json()}
+            answer: dict[str, object] = {"score": score.to_json()}
         except SzilardError as error:
             answer = {"invalid": str(error)}
         except Exception as error:  # noqa: BLE001 - an evaluator is foreign code: its failure is an answer

@@ -5,8 +5,11 @@ Owns the record and its file; what the settings mean belongs to the rooms that r
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import os
+import secrets
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from environments.base import SzilardError
 
 RUN_FILE = "run.json"
+KEY_FILE = ".key"
 
 
 class InvalidRun(SzilardError):
@@ -54,11 +58,31 @@ class RunSettings(BaseModel):
     search: Literal["hill-climb"] = "hill-climb"
     sandbox: str
     seed: int
-    secret: str = Field(repr=False, description="chooses the selection and confirmation tasks; never enters a sandbox")
+    secret: str = Field(
+        default="",
+        repr=False,
+        description="chooses the selection and confirmation tasks; never enters a sandbox",
+    )
     alpha: float = Field(default=0.1, gt=0, lt=1)
     keep_policies: bool = False
     created: str
     versions: dict[str, str]
+
+    def derive_secret(self, runs_dir: Path) -> str:
+        """The secret of a run with this seed: equal for equal seeds under one runs directory, and not
+        to be guessed from the seed, since it hangs on a key that is made there once.
+        """
+        path = runs_dir / KEY_FILE
+        runs_dir.mkdir(parents=True, exist_ok=True)
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            pass
+        else:
+            with os.fdopen(descriptor, "w") as file:
+                file.write(secrets.token_hex(32))
+        key = path.read_text().encode()
+        return hmac.new(key, f"run:{self.seed}".encode(), hashlib.sha256).hexdigest()
 
     def write(self, directory: Path) -> None:
         """Write run.json under a temporary name and rename it."""

@@ -75,9 +75,7 @@ class LanguageEnvironment(Environment):
             ("learning rate x 4", rate * 4, steps),
             ("half the steps, learning rate x 2", rate * 2, steps // 2),
         ]
-        return [
-            FrontierPoint(label, r, s, {"recipe.py": _recipe_at(recipe, r, s)}) for label, r, s in points
-        ]
+        return [FrontierPoint(label, r, s, {"recipe.py": _recipe_at(recipe, r, s)}) for label, r, s in points]
 
     def score(self, policy: Path, split: Split, seed: int) -> Score:
         loaded = self._load(policy)

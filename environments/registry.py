@@ -1,12 +1,14 @@
-"""Finds an environment by name.
+"""Finds an environment: built in by name, or a Python file by path.
 
-Owns names, and nothing of what an environment does.
+Owns names and loading, and nothing of what an environment does.
 """
 
 from __future__ import annotations
 
 import difflib
 import importlib
+import importlib.util
+from pathlib import Path
 
 from environments.base import Environment, InvalidEnvironment
 
@@ -17,12 +19,19 @@ def names() -> list[str]:
     return sorted(BUILT_IN)
 
 
+def is_path(name: str) -> bool:
+    """Whether this names a file and not a built-in environment."""
+    return name.endswith(".py")
+
+
 def load(name: str) -> Environment:
-    """The environment of that name.
+    """The environment of that name, or the one that a Python file defines.
 
     Raises:
-        InvalidEnvironment: there is none; names the nearest.
+        InvalidEnvironment: there is none (names the nearest), or the file defines none.
     """
+    if is_path(name):
+        return _from_file(Path(name))
     if name not in BUILT_IN:
         nearest = difflib.get_close_matches(name, names(), n=1, cutoff=0.0)
         raise InvalidEnvironment(
@@ -32,3 +41,22 @@ def load(name: str) -> Environment:
     module, attribute = BUILT_IN[name].split(":")
     environment: Environment = getattr(importlib.import_module(module), attribute)()
     return environment
+
+
+def _from_file(path: Path) -> Environment:
+    spec = importlib.util.spec_from_file_location(f"szilard_environment_{path.stem}", path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise InvalidEnvironment(f"{path} is not a Python file that defines an environment.")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise InvalidEnvironment(f"{path} cannot be loaded: {type(error).__name__}: {error}") from error
+    found = [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, Environment) and value.__module__ == module.__name__
+    ]
+    if len(found) != 1:
+        raise InvalidEnvironment(f"{path} must define one environment class, it defines {len(found)}.")
+    return found[0]()

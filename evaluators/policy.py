@@ -75,7 +75,14 @@ class PolicyConfig:
                 eos_token_id=int(eos[0] if isinstance(eos, list) else eos),
                 pad_token_id=int(raw["pad_token_id"] if raw.get("pad_token_id") is not None else 0),
             )
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+        except (
+            OSError,
+            UnicodeDecodeError,
+            json.JSONDecodeError,
+            KeyError,
+            TypeError,
+            AttributeError,
+        ) as error:
             raise PolicyFileError(f"{folder / CONFIG_FILE} cannot be read: {error!r}") from error
 
     def write(self, folder: Path) -> None:

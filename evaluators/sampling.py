@@ -47,7 +47,7 @@ def load_tokenizer(folder: Path) -> Tokenizer:
     """
     try:
         return Tokenizer.from_file(str(folder / TOKENIZER_FILE))
-    except Exception as error:  # noqa: BLE001 - tokenizers raises bare Exception
+    except Exception as error:
         raise ValueError(f"{folder / TOKENIZER_FILE} cannot be read: {error}") from error
 
 
@@ -164,9 +164,7 @@ def concatenate(parts: Sequence[Completions], pad: int) -> Completions:
     length = max(part.tokens.shape[1] for part in parts)
 
     def joined(tensors: list[Tensor], value: float) -> Tensor:
-        return torch.cat(
-            [torch.nn.functional.pad(t, (0, length - t.shape[1]), value=value) for t in tensors]
-        )
+        return torch.cat([torch.nn.functional.pad(t, (0, length - t.shape[1]), value=value) for t in tensors])
 
     return Completions(
         joined([part.tokens for part in parts], pad),

@@ -18,7 +18,7 @@ class AttemptRecord:
     """What the ledger knows of one attempt; the last four are empty while it is unfinished.
 
     `predicted_score_change` is in units of the metric, `predicted_entropy` in nats a token; `trailers`
-    are all trailers of the result commit.
+    are all trailers of the result commit; `repairs` counts how often the code was mended.
     """
 
     number: int
@@ -33,6 +33,7 @@ class AttemptRecord:
     verdict: str | None
     reason: str | None
     trailers: Mapping[str, str]
+    repairs: int = 0
 
 
 def read_attempt(number: int, tip: str, commits: Mapping[str, Commit]) -> AttemptRecord:
@@ -61,6 +62,7 @@ def read_attempt(number: int, tip: str, commits: Mapping[str, Commit]) -> Attemp
             verdict=result.trailers["Verdict"] if result is not None else None,
             reason=result.trailers.get("Reason") if result is not None else None,
             trailers=result.trailers if result is not None else {},
+            repairs=int(code.trailers.get("Repair", "0")),
         )
     except (KeyError, ValueError) as error:
         raise LedgerError(

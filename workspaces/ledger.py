@@ -101,18 +101,21 @@ class Ledger:
         researcher: str,
         predicted_score_change: float,
         predicted_entropy: float,
+        repair: int = 0,
     ) -> str:
         """Record the code of an attempt on its branch: the parent's tree with `files` written over it.
 
-        Called again for the same number it returns the commit that is there.
+        `repair` counts how often the code was mended; a mended code follows the earlier one on the branch.
+        Called again for the same number and repair it returns the commit that is there.
 
         Raises:
             LedgerError: the parent commit does not exist, or git failed.
         """
         with self.lock:
             found = self.attempt(number)
-            if found is not None and found.code_commit is not None:
-                return found.code_commit
+            earlier = found.code_commit if found is not None else None
+            if found is not None and earlier is not None and found.repairs >= repair:
+                return earlier
             message = code_message(
                 number,
                 parent_number,
@@ -121,10 +124,28 @@ class Ledger:
                 researcher=researcher,
                 score_change=predicted_score_change,
                 entropy=predicted_entropy,
+                repair=repair,
             )
             contents = {name: text.encode() for name, text in files.items()}
-            parent = self._resolve(parent_commit)
-            return write_commit(self.git, _branch(number), message, contents, parent=parent)
+            return write_commit(
+                self.git,
+                _branch(number),
+                message,
+                contents,
+                parent=earlier or self._resolve(parent_commit),
+                tree=self.tree(parent_commit),
+            )
+
+    def commit_frontier(self, index: int, label: str, files: Mapping[str, str]) -> str:
+        """Record one point of the frontier: the baseline with `files` written over it, on its own branch."""
+        with self.lock:
+            ref = f"refs/heads/frontier/{index:02d}"
+            found = self.git.text("rev-parse", "--verify", "--quiet", ref, check=False)
+            if found:
+                return found
+            contents = {name: text.encode() for name, text in files.items()}
+            message = f"Frontier: {one_line(label)}\n"
+            return write_commit(self.git, ref, message, contents, parent=self._resolve("baseline"))
 
     def commit_result(self, number: int, *, verdict: str, reason: str, trailers: Mapping[str, str]) -> str:
         """Record what became of an attempt: a commit of the same tree, its figures as trailers.

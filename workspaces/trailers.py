@@ -39,6 +39,7 @@ def code_message(
     researcher: str,
     score_change: float,
     entropy: float,
+    repair: int = 0,
 ) -> str:
     """Message of a code commit: hypothesis, mechanism (indented), prediction, trailers."""
     whole = one_line(hypothesis) or "(no hypothesis)"
@@ -53,6 +54,7 @@ def code_message(
         "Researcher": researcher,
         "Predicted-Score-Change": f"{score_change:+}",
         "Predicted-Entropy": str(entropy),
+        **({"Repair": str(repair)} if repair else {}),
     }
     return "\n\n".join([subject, *filter(None, body), trailer_block(trailers)]) + "\n"
 

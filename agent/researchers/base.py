@@ -79,7 +79,8 @@ class Researcher(Protocol):
     another process, answers the same; what was paid for is stored there before it is used.
     """
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def propose(self, context: Context, directory: Path) -> Proposal:
         """Propose one change to the parent's code.

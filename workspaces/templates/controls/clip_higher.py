@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from controls.batch import Batch, clipped_policy_loss, token_mean
 from torch import Tensor
+
+from controls.batch import Batch, clipped_policy_loss, token_mean
 
 
 @dataclass(frozen=True)
@@ -23,4 +24,8 @@ class ClipHigher:
 
     def loss(self, batch: Batch, state: object) -> tuple[Tensor, dict[str, float], object]:
         values, clipped = clipped_policy_loss(batch, self.low, self.high)
-        return token_mean(values, batch.mask), {"clip_fraction": float(token_mean(clipped, batch.mask))}, state
+        return (
+            token_mean(values, batch.mask),
+            {"clip_fraction": float(token_mean(clipped, batch.mask))},
+            state,
+        )

@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from controls.batch import Batch, token_mean
 from torch import Tensor
+
+from controls.batch import Batch, token_mean
 
 
 @dataclass(frozen=True)

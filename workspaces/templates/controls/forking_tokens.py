@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from controls.batch import Batch, clipped_policy_loss, token_mean
 from torch import Tensor
+
+from controls.batch import Batch, clipped_policy_loss, token_mean
 
 
 @dataclass(frozen=True)

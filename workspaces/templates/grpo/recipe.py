@@ -7,13 +7,13 @@ Which loss, advantage and terms are in force is said in entropy_control.py.
 from __future__ import annotations
 
 import torch
-from controls.batch import Batch
-from entropy_control import ADVANTAGE, LOSS, TERMS
-from session import Rollout, Session
 from torch import Tensor
 
+from controls.batch import Batch
+from entropy_control import ADVANTAGE, LOSS, TERMS
 from evaluators.policy import Policy
 from evaluators.sampling import response_logits
+from session import Rollout, Session
 
 LEARNING_RATE = 3e-5
 STEPS = 300

@@ -76,7 +76,8 @@ class Session:
         self.device = torch.device(job["device"])
         self.tokens_left: int = job["budget"]["tokens"]
         self.updates_left: int = job["budget"]["updates"]
-        environment = registry.load(job["environment"])
+        name = job["environment"]
+        environment = registry.load(str(ROOT / "data" / name) if registry.is_path(name) else name)
         if not isinstance(environment, LanguageEnvironment):
             raise TypeError(f"{job['environment']} has no prompts and rewards: this template cannot train it")
         self._environment = environment

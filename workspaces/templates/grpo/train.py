@@ -1,8 +1,7 @@
 """Protected. The training command: opens a session, runs the recipe, writes the policy it returns."""
 
-from session import Session
-
 import recipe
+from session import Session
 
 if __name__ == "__main__":
     session = Session()

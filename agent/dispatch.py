@@ -1,0 +1,148 @@
+"""Hands out attempt numbers and runs each attempt's graph to its end.
+
+Owns numbering, unfinished threads and re-applications; what happens inside an attempt is its graph's.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol
+
+from agent.attempt import REAPPLICATION, Attempt, Laboratory
+from agent.events import Message
+from workspaces.workspace import Workspace
+
+if TYPE_CHECKING:
+    from langchain_core.runnables import RunnableConfig
+
+CHECKPOINTS = "checkpoints.sqlite"
+
+
+class Seconds(Protocol):
+    """A clock that counts over all sessions of a run."""
+
+    @property
+    def seconds(self) -> float: ...
+
+
+class Dispatcher:
+    """The attempts of one run, begun and to come. Safe from any thread; a context manager."""
+
+    def __init__(self, directory: Path, laboratory: Laboratory, clock: Seconds, reserve: float) -> None:
+        from langgraph.checkpoint.sqlite import SqliteSaver
+
+        self.directory = directory
+        self.laboratory = laboratory
+        self.clock = clock
+        self.reserve = reserve
+        self._lock = threading.Lock()
+        self._database = _open_checkpoints(directory / CHECKPOINTS)
+        self._saver = SqliteSaver(self._database)
+        self._saver.setup()
+        self._entrants = self._known_entrants()
+        self._begun = set(self._unfinished())
+        self._waiting = sorted(self._begun)
+        self._told = False
+
+    def __enter__(self) -> Dispatcher:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._database.close()
+
+    def take(self) -> int | None:
+        """The next attempt to run: an unfinished one first; None when the budget is used up."""
+        with self._lock:
+            if self._waiting:
+                return self._waiting.pop(0)
+            decided = {r.number for r in self.laboratory.ledger.attempts() if r.verdict is not None}
+            number = max(decided | self._begun, default=0) + 1
+            if number > self.laboratory.settings.attempts or self._out_of_time():
+                return None
+            self._begun.add(number)
+            self._note_reapplication(number)
+            return number
+
+    def run(self, number: int, workspace: Workspace) -> None:
+        """Run one attempt from where its checkpoint stands to its result commit."""
+        attempt = Attempt(self.laboratory, workspace, self._entrants)
+        graph = attempt.graph(self._saver)
+        config: RunnableConfig = {
+            "configurable": {"thread_id": f"{number:04d}"},
+            "recursion_limit": 100 + 10 * self.laboratory.settings.seeds,
+        }
+        begun = bool(graph.get_state(config).values)
+        graph.invoke(None if begun else {"number": number}, config, durability="sync")
+        attempt.finish(number)
+        self._saver.delete_thread(f"{number:04d}")
+
+    def _out_of_time(self) -> bool:
+        minutes = self.laboratory.settings.minutes
+        if minutes is None or self.clock.seconds + self.reserve < 60 * minutes:
+            return False
+        if not self._told:
+            self._told = True
+            self.laboratory.observer(
+                Message(
+                    f"No further attempt: the rest of the {minutes:g} minutes is kept for the confirmation."
+                )
+            )
+        return True
+
+    def _unfinished(self) -> list[int]:
+        """Attempts that were begun and have no verdict: by checkpoint, or by what they left on disk."""
+        decided = {r.number for r in self.laboratory.ledger.attempts() if r.verdict is not None}
+        folders = {int(p.name) for p in (self.directory / "attempts").glob("[0-9]" * 4)} - {0}
+        return sorted(folders - decided)
+
+    def _known_entrants(self) -> dict[int, int]:
+        """Attempt number -> place in the race, of every attempt that has entered it."""
+        places = {
+            record.number: int(record.trailers["Entrant"])
+            for record in self.laboratory.ledger.attempts()
+            if "Entrant" in record.trailers
+        }
+        for number in self._unfinished():
+            config: RunnableConfig = {"configurable": {"thread_id": f"{number:04d}", "checkpoint_ns": ""}}
+            saved = self._saver.get_tuple(config)
+            values = saved.checkpoint["channel_values"] if saved else {}
+            if "entrant" in values:
+                places[number] = values["entrant"]
+        return places
+
+    def _note_reapplication(self, number: int) -> None:
+        """A late winner is re-applied on the newer incumbent before anything new is tried."""
+        records = self.laboratory.ledger.attempts()
+        done = {record.researcher for record in records}
+        for path in (self.directory / "attempts").glob("*/reapplies"):
+            done.add(f"{REAPPLICATION}{path.read_text()}")
+        folder = self.directory / "attempts" / f"{number:04d}"
+        folder.mkdir(parents=True, exist_ok=True)
+        for record in records:
+            if "Reapply" in record.trailers and f"{REAPPLICATION}{record.number}" not in done:
+                (folder / "reapplies").write_text(str(record.number))
+                return
+
+
+def _open_checkpoints(path: Path) -> sqlite3.Connection:
+    """The checkpoint database; a damaged one is set aside, since the ledger rebuilds what it held."""
+    for attempt in range(2):
+        database = sqlite3.connect(path, check_same_thread=False, timeout=30)
+        try:
+            database.execute("PRAGMA journal_mode=WAL")
+            database.execute("PRAGMA synchronous=NORMAL")
+            database.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            return database
+        except sqlite3.DatabaseError:
+            database.close()
+            if attempt:
+                raise
+            path.replace(path.with_suffix(".damaged"))
+            for suffix in ("-wal", "-shm"):
+                path.with_name(path.name + suffix).unlink(missing_ok=True)
+    raise AssertionError("unreachable")

@@ -1,0 +1,109 @@
+"""What has been tried: ledger records turned into what researchers and rules read.
+
+Owns the reading, so that nobody keeps a state of the run that the ledger cannot rebuild.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+from agent.decision import Arm
+from agent.measure import Measurer
+from agent.researchers.base import HistoryEntry
+from environments.base import Split
+from workspaces.attempts import AttemptRecord
+from workspaces.edits import normalised_code
+from workspaces.ledger import Ledger
+from workspaces.measurements import Measurement
+
+FINAL = ("kept", "reverted", "inconclusive", "void", "crashed", "refused", "stopped-early")
+
+
+class History:
+    """The attempts of one ledger, as entries, arms and fingerprints. Safe from any thread."""
+
+    def __init__(self, ledger: Ledger, measurer: Measurer, editable: Sequence[str]) -> None:
+        self.ledger = ledger
+        self.measurer = measurer
+        self.editable = editable
+        self.files = lru_cache(maxsize=4096)(self._files)
+        self.fingerprint = lru_cache(maxsize=4096)(self._fingerprint)
+
+    def _files(self, commit: str) -> Mapping[str, str]:
+        return self.ledger.files(commit, self.editable)
+
+    def _fingerprint(self, commit: str) -> str:
+        return normalised_code(self.files(commit))
+
+    def measurements(self, commit: str, split: Split, seeds: Sequence[int]) -> dict[int, Measurement]:
+        """The stored measurements of a commit: seed index -> measurement."""
+        found = {seed: self.measurer.find(commit, seed, split) for seed in seeds}
+        return {seed: measurement for seed, measurement in found.items() if measurement is not None}
+
+    def arm(self, commit: str, split: Split, seeds: Sequence[int]) -> Arm:
+        return Arm({seed: m.score for seed, m in self.measurements(commit, split, seeds).items()})
+
+    def incumbent_number(self) -> int:
+        """The number of the attempt that `main` points at; 0 is the baseline."""
+        commit = self.ledger.incumbent()
+        return next((r.number for r in self.ledger.attempts() if r.result_commit == commit), 0)
+
+    def baseline_entry(self, metric: str, seeds: Sequence[int]) -> HistoryEntry:
+        """The baseline as attempt 0."""
+        commit = self.ledger.tags()["baseline"]
+        measured = self.measurements(commit, Split.SELECTION, seeds).values()
+        values = [m.score.metrics[metric].value for m in measured]
+        entropies = [m.entropy_end for m in measured if m.entropy_end is not None]
+        return HistoryEntry(
+            number=0,
+            parent=None,
+            researcher="template",
+            hypothesis="the template as it is",
+            mechanism="",
+            predicted_score_change=None,
+            predicted_entropy=None,
+            verdict="kept",
+            score=statistics.fmean(values) if values else None,
+            score_change=0.0,
+            standard_error=statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else None,
+            entropy=statistics.fmean(entropies) if entropies else None,
+            files=self.files(commit),
+        )
+
+    def entry(self, record: AttemptRecord) -> HistoryEntry:
+        """One attempt as a researcher may see it."""
+        trailers = record.trailers
+        return HistoryEntry(
+            number=record.number,
+            parent=record.parent,
+            researcher=record.researcher,
+            hypothesis=record.hypothesis,
+            mechanism=record.mechanism,
+            predicted_score_change=record.predicted_score_change,
+            predicted_entropy=record.predicted_entropy,
+            verdict=record.verdict,
+            reason=record.reason,
+            score=_number(trailers.get("Score")),
+            score_change=_number(trailers.get("Score-Change")),
+            standard_error=_number(trailers.get("Score-Change-Standard-Error")),
+            entropy=_number(trailers.get("Entropy-End")),
+            files=self.files(record.code_commit) if record.code_commit else {},
+        )
+
+    def twin(self, fingerprint: str, before: int) -> AttemptRecord | None:
+        """An earlier attempt of the same normalised code, refused ones aside."""
+        for record in self.ledger.attempts():
+            if record.number >= before or record.code_commit is None or record.verdict == "refused":
+                continue
+            if self.fingerprint(record.code_commit) == fingerprint:
+                return record
+        return None
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        return None

@@ -1,0 +1,179 @@
+"""From what was typed to the settings of a run, and what it will do and cost, in words.
+
+Owns validation of a run's options; it trains nothing and writes nothing.
+"""
+
+from __future__ import annotations
+
+import platform
+import secrets
+import shutil
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal, cast
+
+from agent.researchers.base import Researcher
+from agent.settings import GuardSetting, RunSettings
+from environments.base import EnvironmentSpec, SzilardError
+from environments.registry import is_path, load
+
+SHOWN_VERSIONS = ("szilard", "torch", "langgraph", "gitpython")
+SCORE_SECONDS = 5.0
+SCREENED_SHARE = 1 / 3
+
+
+class InvalidOption(SzilardError):
+    """An option that names nothing, or asks for what cannot be had."""
+
+
+def plan(
+    *,
+    goal: str,
+    environment: str,
+    metric: str | None,
+    guards: Mapping[str, float] | None,
+    attempts: int,
+    minutes: float | None,
+    seeds: int,
+    workers: int,
+    device: str,
+    researcher: str,
+    model: str | None,
+    search: str,
+    runs_dir: Path,
+    name: str | None,
+    seed: int,
+    sandbox: str,
+    keep_policies: bool,
+) -> RunSettings:
+    """Check the options of a run.
+
+    Raises:
+        SzilardError: one of them cannot be had; the message says which and what can.
+    """
+    from workspaces.sandbox import choose_sandbox
+
+    if not goal.strip():
+        raise InvalidOption('The goal is empty: say in words what should get better, e.g. szilard run "…".')
+    if attempts < 1 or seeds < 2 or workers < 1:
+        raise InvalidOption("A run needs at least 1 attempt, 2 evidence seeds and 1 worker.")
+    if is_path(environment):
+        environment = str(Path(environment).resolve())
+    spec = load(environment).spec
+    name = _name(name, runs_dir, spec.name)
+    settings = RunSettings(
+        name=name,
+        goal=goal.strip(),
+        environment=environment,
+        environment_version=spec.version,
+        metric=_known_metric(metric or spec.metric, spec),
+        direction=spec.direction,
+        guards=_guards(guards, spec),
+        attempts=attempts,
+        minutes=minutes,
+        seeds=seeds,
+        workers=workers,
+        device=_device(device),
+        researcher=cast(Literal["catalogue", "language-model"], researcher),
+        model=model,
+        search=cast(Literal["hill-climb"], search),
+        sandbox=choose_sandbox(sandbox).tier,
+        seed=seed,
+        keep_policies=keep_policies,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        versions={"python": platform.python_version(), **{name: version(name) for name in SHOWN_VERSIONS}},
+    )
+    researcher_of(settings)
+    return settings
+
+
+def describe(settings: RunSettings) -> list[str]:
+    """What a run will optimise, do and cost, one line each."""
+    spec = load(settings.environment).spec
+    entrants = settings.attempts * SCREENED_SHARE
+    trainings = round(
+        (settings.seeds + 1)
+        + settings.attempts
+        + entrants * settings.seeds
+        + 2 * settings.confirmation_seeds
+        + 4 * min(3, settings.confirmation_seeds)
+    )
+    minutes = trainings * (spec.seconds_per_attempt + SCORE_SECONDS) / settings.workers / 60
+    guards = ", ".join(f"{g.metric} may fall by at most {g.tolerance:g}" for g in settings.guards) or "none"
+    who = f"language model {settings.model}" if settings.model else "the catalogue (no model, no network)"
+    until = f", or {settings.minutes:g} minutes" if settings.minutes else ""
+    return [
+        f"Goal: {settings.goal}",
+        f"Domain: {spec.name}: {spec.description}",
+        f"Optimised: {settings.direction} {settings.metric}"
+        + (f" ({spec.metric_meaning})" if settings.metric == spec.metric else ""),
+        f"Guards, against the baseline: {guards}",
+        f"Budget: {settings.attempts} attempts{until}, each trained with at most "
+        f"{spec.budget.get('tokens', 0):,} rollout tokens and {spec.budget.get('updates', 0):,} updates a seed",
+        f"Decision: 1 screening seed, then up to {settings.seeds} evidence seeds; "
+        f"the chance to keep any useless edit is held at {settings.alpha:g} over the run",
+        f"Confirmation: {settings.confirmation_seeds} fresh seeds on sealed tasks, "
+        "beside the frontier of learning rate and length",
+        f"Researcher: {who}; search: {settings.search}; seed {settings.seed}",
+        f"Machine: {settings.workers} worker(s) on {settings.device}, sandbox: {settings.sandbox}"
+        + (" (NOTHING ISOLATES THE CODE)" if settings.sandbox == "none" else ""),
+        f"Cost: about {trainings} trainings, {minutes:.0f} minutes",
+    ]
+
+
+def researcher_of(settings: RunSettings) -> Researcher:
+    """Who proposes in this run.
+
+    Raises:
+        SzilardError: a language model that cannot be reached with these settings.
+    """
+    if settings.researcher == "language-model":
+        from agent.researchers.language_model import LanguageModelResearcher
+
+        if settings.model is None:
+            raise InvalidOption("--researcher language-model needs --model NAME.")
+        return LanguageModelResearcher(settings.model)
+    from agent.researchers.catalogue import CatalogueResearcher
+
+    return CatalogueResearcher()
+
+
+def _name(name: str | None, runs_dir: Path, environment: str) -> str:
+    if name is None:
+        return f"{datetime.now(UTC):%Y%m%d}-{environment}-{secrets.token_hex(2)}"
+    if not name or name.startswith((".", "-")) or any(c in "/\\\0" or not c.isprintable() for c in name):
+        raise InvalidOption(f"{name!r} cannot name a run: use letters, digits, '.', '_' and '-'.")
+    if (runs_dir / name).exists():
+        raise InvalidOption(
+            f"{runs_dir / name} exists already. Go on with it by `szilard resume {runs_dir / name}`, "
+            "or choose another --name."
+        )
+    return name
+
+
+def _known_metric(metric: str, spec: EnvironmentSpec) -> str:
+    if metric not in spec.metrics:
+        raise InvalidOption(f"{spec.name} has no metric {metric!r}. It has: {', '.join(spec.metrics)}.")
+    return metric
+
+
+def _guards(guards: Mapping[str, float] | None, spec: EnvironmentSpec) -> tuple[GuardSetting, ...]:
+    if guards is None:
+        return tuple(GuardSetting(metric=g.metric, tolerance=g.tolerance) for g in spec.guards)
+    return tuple(GuardSetting(metric=_known_metric(m, spec), tolerance=t) for m, t in guards.items())
+
+
+def _device(device: str) -> Literal["cpu", "cuda"]:
+    if device == "cpu" or (device == "auto" and shutil.which("nvidia-smi") is None):
+        return "cpu"
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    if device == "auto":
+        return "cpu"
+    raise InvalidOption(
+        "--device cuda: torch sees no CUDA device. Install a CUDA build of torch, or use --device cpu."
+    )

@@ -1,0 +1,439 @@
+"""A whole run: assess, baseline, attempts, confirm, report.
+
+Owns the order of a run and its stopping; each part is done by the room it belongs to, and each asks
+the ledger and the measurements what is already done, so that `resume` is the same walk again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import statistics
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from agent.assess import probe_baseline, probe_scoring, require
+from agent.attempt import Laboratory
+from agent.confirm import Confirming, confirm
+from agent.events import Event, Message, Observer, Progress
+from agent.history import History
+from agent.measure import Cancelled, Measurer, Subject
+from agent.plan import describe, plan, researcher_of
+from agent.scorer import Scorer
+from agent.settings import RunSettings
+from agent.summary import RunSummary, summarise
+from environments.base import Environment, EnvironmentSpec, Guard, Score, Split, SzilardError
+from environments.registry import load
+from workspaces.executors.local import LocalExecutor
+from workspaces.ledger import Ledger
+from workspaces.measurements import Measurement, MeasurementStore
+from workspaces.review.report import write_report
+from workspaces.sandbox import choose_sandbox
+from workspaces.workspace import Workspace
+
+__all__ = ["Interrupted", "ReplayResult", "RunSummary", "describe", "plan", "replay", "resume", "start"]
+
+REPOSITORY = "repository"
+CLOCK_FILE = "clock.json"
+
+
+class Interrupted(SzilardError):
+    """The run was stopped cleanly; everything finished is in the ledger."""
+
+
+class RunExists(SzilardError):
+    """A run of that name is there already."""
+
+
+@dataclass(frozen=True)
+class ReplayResult:
+    """An attempt trained again from its commit and seed; `identical` compares every metric bit by bit."""
+
+    attempt: int
+    seed_index: int
+    recorded: float
+    replayed: float
+    identical: bool
+
+    @property
+    def difference(self) -> float:
+        return self.replayed - self.recorded
+
+
+def start(settings: RunSettings, runs_dir: Path, observer: Observer) -> RunSummary:
+    """Create the run directory and run to the end.
+
+    Raises:
+        RunExists: there is a run of that name.
+        Interrupted: stopped by Ctrl-C or SIGTERM; `resume` goes on.
+        SzilardError: what a user can mend, in one sentence.
+    """
+    directory = runs_dir / settings.name
+    secret = settings.derive_secret(runs_dir)
+    try:
+        directory.mkdir(parents=True)
+    except FileExistsError:
+        raise RunExists(
+            f"{directory} exists already. Go on with it by `szilard resume {directory}`, "
+            "or choose another --name."
+        ) from None
+    settings.model_copy(update={"secret": secret}).write(directory)
+    return resume(directory, observer)
+
+
+def resume(directory: Path, observer: Observer) -> RunSummary:
+    """Go on with a run, wherever it stopped. Raises what `start` raises, but RunExists."""
+    settings = RunSettings.read(directory)
+    with _owned(directory), _opened(directory, settings, observer) as run:
+        return run.to_the_end()
+
+
+def replay(directory: Path, attempt: int, observer: Observer) -> ReplayResult:
+    """Train an attempt again from its commit and its first evidence seed, and compare the score.
+
+    Raises:
+        SzilardError: there is no such attempt, or it was never measured.
+    """
+    settings = RunSettings.read(directory)
+    with _opened(directory, settings, observer) as run:
+        return run.replay(attempt)
+
+
+class Run:
+    """One opened run."""
+
+    def __init__(
+        self,
+        directory: Path,
+        settings: RunSettings,
+        environment: Environment,
+        measurer: Measurer,
+        observer: Observer,
+    ) -> None:
+        self.directory = directory
+        self.settings = settings
+        self.environment = environment
+        self.measurer = measurer
+        self.ledger = measurer.ledger
+        self.observer = observer
+        self.spec = spec_in_force(environment.spec, settings)
+        self.history = History(self.ledger, measurer, environment.spec.editable)
+        self.clock = Clock(directory / CLOCK_FILE)
+        self.stopping = threading.Event()
+        self.workspaces = [
+            Workspace(self.ledger, directory / "worktrees" / str(slot)) for slot in range(settings.workers)
+        ]
+
+    def to_the_end(self) -> RunSummary:
+        researcher = researcher_of(self.settings)
+        start = self._assess()
+        baseline = self._baseline(start)
+        laboratory = Laboratory(
+            directory=self.directory,
+            settings=self.settings,
+            spec=self.spec,
+            ledger=self.ledger,
+            measurer=self.measurer,
+            history=self.history,
+            researcher=researcher,
+            observer=self.observer,
+            noise=_noise(baseline, self.settings.metric),
+            lock=threading.RLock(),
+        )
+        self._attempts(laboratory, self._reserve(baseline))
+        confirming = Confirming(
+            self.directory,
+            self.settings,
+            self.environment,
+            self.ledger,
+            self.measurer,
+            self.history,
+            self.observer,
+        )
+        confirmation = confirm(confirming, self._in_parallel)
+        summary = summarise(self.directory, self.settings, self.ledger, confirmation)
+        self._report(confirmation)
+        return summary
+
+    def replay(self, attempt: int) -> ReplayResult:
+        record = self.ledger.attempt(attempt) if attempt else None
+        commit = self.ledger.tags()["baseline"] if attempt == 0 else record.code_commit if record else None
+        if commit is None:
+            raise SzilardError(
+                f"There is no attempt {attempt} in {self.directory}; `szilard log` lists them."
+            )
+        seeds = self.history.measurements(commit, Split.SELECTION, range(self.settings.seeds + 1))
+        if not seeds:
+            raise SzilardError(f"Attempt {attempt} was never measured, so there is nothing to compare with.")
+        seed = min((s for s in seeds if s > 0), default=0)
+        folder = self.directory / "replays" / f"{attempt:04d}"
+        subject = Subject(commit, folder, Workspace(self.ledger, self.directory / "worktrees" / "replay"))
+        self.observer(Progress(attempt=attempt, phase="train", detail=f"replay of seed {seed}"))
+        again = self.measurer.repeat(subject, seed, Split.SELECTION)
+        metric = self.settings.metric
+        return ReplayResult(
+            attempt=attempt,
+            seed_index=seed,
+            recorded=seeds[seed].score.metrics[metric].value,
+            replayed=again.score.metrics[metric].value,
+            identical=again.score == seeds[seed].score and again.policy_hash == seeds[seed].policy_hash,
+        )
+
+    def _assess(self) -> Score:
+        """The quick probes of the scorer; cached, since they cost two scorings."""
+        path = self.directory / "start.json"
+        if path.exists():
+            return Score.from_json(json.loads(path.read_text()))
+        self.observer(Message("Assessing the domain: is its metric one finite number, and repeatable?"))
+        seed = self.measurer.derived(f"tasks:{Split.SELECTION}")
+        start, probes = probe_scoring(self.environment, self.measurer.scorer, self.settings.metric, seed)
+        for probe in probes:
+            self.observer(Message(f"  {probe.name}: {'yes' if probe.passed else 'NO'} ({probe.finding})"))
+        require(probes)
+        write_json(path, start.to_json())
+        return start
+
+    def _baseline(self, start: Score) -> Mapping[int, Measurement]:
+        commit, seeds = self.ledger.tags()["baseline"], range(self.settings.seeds + 1)
+        done = self.history.measurements(commit, Split.SELECTION, seeds)
+        folder = self.directory / "attempts" / "0000"
+
+        def measure(seed: int, workspace: Workspace) -> None:
+            before = time.monotonic()
+            self.observer(Progress(0, "baseline", detail=f"seed {seed}", seconds=0.0))
+            measured = self.measurer.measure(Subject(commit, folder, workspace), seed, Split.SELECTION)
+            metric = measured.score.metrics[self.settings.metric]
+            self.observer(
+                Progress(
+                    0,
+                    "baseline",
+                    detail=f"seed {seed}",
+                    seconds=time.monotonic() - before,
+                    score=metric.value,
+                    standard_error=metric.standard_error,
+                    entropy=measured.entropy_end,
+                )
+            )
+
+        if len(done) < len(seeds):
+            self.observer(Message(f"Training the baseline on {len(seeds)} seeds: this is also the noise."))
+        self._in_parallel(measure, [seed for seed in seeds if seed not in done])
+        baseline = self.history.measurements(commit, Split.SELECTION, seeds)
+        self.measurer.limit_cpu(list(baseline.values()))
+        probes = probe_baseline(start, baseline, self.settings.metric, self.settings.direction)
+        for probe in probes:
+            self.observer(Message(f"  {probe.name}: {'yes' if probe.passed else 'NO'} ({probe.finding})"))
+        require(probes)
+        self._write_baseline(baseline)
+        return baseline
+
+    def _write_baseline(self, baseline: Mapping[int, Measurement]) -> None:
+        metric = self.settings.metric
+        entry = self.history.baseline_entry(metric, sorted(baseline))
+        noise = _noise(baseline, metric)
+        rows = [
+            {
+                "seed": seed,
+                "score": m.score.metrics[metric].value,
+                "entropy": m.entropy_end,
+                "seconds": m.wall_seconds + m.score_seconds,
+            }
+            for seed, m in sorted(baseline.items())
+        ]
+        write_json(
+            self.directory / "baseline.json",
+            {
+                "score": entry.score,
+                "standard_error": entry.standard_error,
+                "noise": noise,
+                "entropy_end": entry.entropy,
+                "seeds": rows,
+            },
+        )
+        self.observer(
+            Progress(
+                0,
+                "done",
+                hypothesis="the template as it is",
+                score=entry.score,
+                standard_error=entry.standard_error,
+                entropy=entry.entropy,
+                verdict="kept",
+                detail=f"seed noise {noise:.4f}",
+            )
+        )
+
+    def _attempts(self, laboratory: Laboratory, reserve: float) -> None:
+        from agent.dispatch import Dispatcher
+
+        with Dispatcher(self.directory, laboratory, self.clock, reserve) as dispatcher:
+
+            def work(slot: int, workspace: Workspace) -> None:
+                while not self.stopping.is_set() and (number := dispatcher.take()) is not None:
+                    dispatcher.run(number, workspace)
+                    self.clock.save()
+
+            self._in_parallel(work, list(range(self.settings.workers)))
+
+    def _reserve(self, baseline: Mapping[int, Measurement]) -> float:
+        """Seconds that confirmation and frontier will take."""
+        each = statistics.fmean(m.wall_seconds + m.score_seconds for m in baseline.values())
+        trainings = Confirming.trainings(self.settings, self.environment)
+        return each * trainings / self.settings.workers
+
+    def _in_parallel(self, work: Callable[[int, Workspace], None], items: list[int]) -> None:
+        """`work(item, workspace)` over all items, one work tree a thread; the first error stops all."""
+        free = list(self.workspaces)
+        lock = threading.Lock()
+
+        def one(item: int) -> None:
+            if self.stopping.is_set():
+                return
+            with lock:
+                workspace = free.pop()
+            try:
+                work(item, workspace)
+            finally:
+                with lock:
+                    free.append(workspace)
+
+        with ThreadPoolExecutor(len(free)) as pool:
+            futures = [pool.submit(one, item) for item in items]
+            try:
+                self._await(futures)
+            except BaseException:
+                self.stopping.set()
+                self.measurer.executor.close()
+                self.measurer.scorer.close()
+                raise
+
+    def _await(self, futures: list[Future[None]]) -> None:
+        try:
+            done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+            for future in done:
+                future.result()
+        except (KeyboardInterrupt, Cancelled):
+            raise Interrupted("Stopped.") from None
+
+    def _report(self, confirmation: dict[str, Any] | None) -> None:
+        write_report(
+            self.directory,
+            self.settings.model_dump(mode="json", exclude={"secret"}),
+            self.ledger.attempts(),
+            json.loads((self.directory / "baseline.json").read_text()),
+            confirmation,
+        )
+
+
+class Clock:
+    """Seconds that a run has taken, over all of its sessions."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._earlier = float(json.loads(path.read_text())["seconds"]) if path.exists() else 0.0
+        self._started = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        return self._earlier + time.monotonic() - self._started
+
+    def save(self) -> None:
+        write_json(self.path, {"seconds": self.seconds})
+
+
+def spec_in_force(spec: EnvironmentSpec, settings: RunSettings) -> EnvironmentSpec:
+    """The environment's spec with the metric and guards that the run asked for."""
+    guards = tuple(Guard(guard.metric, guard.tolerance) for guard in settings.guards)
+    return replace(spec, metric=settings.metric, direction=settings.direction, guards=guards)
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Write under a temporary name, then rename."""
+    temporary = path.with_name(f"{path.name}.{threading.get_ident()}.tmp")
+    temporary.write_text(json.dumps(data, indent=1) + "\n")
+    os.replace(temporary, path)
+
+
+def _noise(baseline: Mapping[int, Measurement], metric: str) -> float:
+    return statistics.stdev(m.score.metrics[metric].value for m in baseline.values())
+
+
+@contextmanager
+def _opened(directory: Path, settings: RunSettings, observer: Observer) -> Iterator[Run]:
+    """A run with its executor and scorer; both are gone when this ends, however it ends."""
+    environment = load(settings.environment)
+    if environment.spec.version != settings.environment_version:
+        raise SzilardError(
+            f"{directory} was made with {settings.environment} version {settings.environment_version}, "
+            f"installed is {environment.spec.version}: their scores cannot be compared. Start a new run."
+        )
+    lock = threading.Lock()
+
+    def tell(event: Event) -> None:
+        with lock:
+            observer(event)
+
+    spec = environment.spec
+    ledger = Ledger.create(
+        directory / REPOSITORY,
+        environment.workspace_template(),
+        message=f"Baseline: the {spec.name} template as it is\n\nGoal: {settings.goal}",
+    )
+    devices = _devices() if settings.device == "cuda" else ("cpu",)
+    executor = LocalExecutor(choose_sandbox(settings.sandbox), settings.workers, devices)
+    scorer = Scorer(settings.environment, settings.workers)
+    store = MeasurementStore(directory / "measurements")
+    previous = signal.signal(signal.SIGTERM, _as_interrupt) if _in_main_thread() else None
+    try:
+        measurer = Measurer(settings, environment, ledger, store, executor, scorer)
+        yield Run(directory, settings, environment, measurer, tell)
+    except KeyboardInterrupt:
+        raise Interrupted("Stopped.") from None
+    finally:
+        executor.close()
+        scorer.close()
+        if previous is not None:
+            signal.signal(signal.SIGTERM, previous)
+
+
+@contextmanager
+def _owned(directory: Path) -> Iterator[None]:
+    """One process a run: the second is refused and told who holds it."""
+    import fcntl
+
+    path = directory / "lock"
+    with path.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.seek(0)
+            holder = file.read().strip() or "unknown"
+            raise SzilardError(
+                f"{directory} is being worked on by process {holder}. "
+                f"Wait for it, or stop it with `kill {holder}`."
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def _devices() -> tuple[str, ...]:
+    import torch
+
+    return tuple(f"cuda:{index}" for index in range(torch.cuda.device_count()))
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
+def _as_interrupt(*_: Any) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,86 @@
+"""The one honest paragraph that a run ends with.
+
+Owns its words; every figure in it was decided elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from agent.settings import RunSettings
+from workspaces.ledger import Ledger
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """What a run found; None is a figure that does not exist."""
+
+    directory: Path
+    attempts: int
+    verdicts: Mapping[str, int]
+    winner: int | None
+    confirmed: bool | None
+    change: float | None
+    interval: tuple[float, float] | None
+    above_frontier: bool | None
+    paragraph: str
+    next_command: str
+
+
+def summarise(
+    directory: Path, settings: RunSettings, ledger: Ledger, confirmation: Mapping[str, Any]
+) -> RunSummary:
+    """Put a finished run into words."""
+    records = ledger.attempts()
+    verdicts = Counter(record.verdict or "unfinished" for record in records)
+    winner = confirmation["winner"]["attempt"] if confirmation["winner"] else None
+    counted = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common())
+    opening = f"{len(records)} attempts: {counted}."
+    if winner is None:
+        paragraph = (
+            f"{opening} Nothing was worth keeping: no edit raised {settings.metric} beyond seed noise within "
+            f"{settings.seeds} evidence seeds. That is a result; the sealed tasks were not opened."
+        )
+        following = f"szilard log {directory}"
+    else:
+        paragraph = f"{opening} {_finding(winner, settings, confirmation)}"
+        following = f"szilard diff {directory} {winner} 0"
+    interval = confirmation["interval"]
+    return RunSummary(
+        directory=directory,
+        attempts=len(records),
+        verdicts=dict(verdicts),
+        winner=winner,
+        confirmed=confirmation["confirmed"],
+        change=confirmation["change"],
+        interval=(interval[0], interval[1]) if interval else None,
+        above_frontier=confirmation["above_frontier"],
+        paragraph=paragraph,
+        next_command=following,
+    )
+
+
+def _finding(winner: int, settings: RunSettings, confirmation: Mapping[str, Any]) -> str:
+    if confirmation["change"] is None:
+        return f"Attempt {winner} won, but {confirmation['reason']}."
+    metric = settings.metric
+    means = [
+        fmean(row["metrics"][metric] for row in confirmation[arm]["seeds"]) for arm in ("baseline", "winner")
+    ]
+    low, high = confirmation["interval"]
+    verdict = "It is confirmed" if confirmation["confirmed"] else "It is NOT confirmed"
+    above = {True: "It lies above the frontier", False: "It does not lie above the frontier", None: "Open"}
+    optimism = ""
+    if confirmation["selection_change"] is not None:
+        optimism = f" Selection had seen {confirmation['selection_change']:+.4f}."
+    return (
+        f"Attempt {winner} won ({confirmation['hypothesis']}). {verdict}: on fresh seeds and sealed tasks "
+        f"{metric} goes from {means[0]:.4f} to {means[1]:.4f}, a change of {confirmation['change']:+.4f} "
+        f"(95% interval {low:+.4f} to {high:+.4f}).{optimism} "
+        f"{above[confirmation['above_frontier']]}: {confirmation['frontier_reason']}."
+    )

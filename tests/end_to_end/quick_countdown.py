@@ -1,0 +1,35 @@
+"""Countdown in miniature, for tests of the loop: the same template, a few steps, a few tasks."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from environments.countdown import environment as countdown
+
+STEPS = 6
+
+
+class QuickCountdown(countdown.Countdown):
+    """Six steps at a high learning rate, so that training is told from not training."""
+
+    spec = dataclasses.replace(
+        countdown.Countdown.spec,
+        name="quick-countdown",
+        budget={"tokens": STEPS * 16 * 8 * 13, "updates": STEPS * 4},
+        seconds_per_attempt=10.0,
+    )
+    scored_tasks = 32
+    scored_samples = 16
+    seen_tasks = 8
+
+    def workspace_template(self) -> Mapping[str, Path]:
+        template = dict(super().workspace_template())
+        recipe = re.sub(r"^STEPS = .*$", f"STEPS = {STEPS}", template["recipe.py"].read_text(), flags=re.M)
+        recipe = re.sub(r"^LEARNING_RATE = .*$", "LEARNING_RATE = 3e-4", recipe, flags=re.M)
+        path = Path(tempfile.mkdtemp()) / "recipe.py"
+        path.write_text(recipe)
+        return {**template, "recipe.py": path}
