@@ -3,14 +3,14 @@
 `python benchmarks/loop_overhead.py [ATTEMPTS]`. A real run of the catalogue researcher on countdown with
 git, checkpoints, sandbox and the warm scoring worker, but with a training command that copies the starting
 policy and writes a trace of the usual length, and a scorer that answers at once with figures of the usual
-size. Every policy scores the same, so an attempt costs one sandbox launch. Time runs from verdict to verdict.
+size. Every trained policy scores the same, so an attempt costs one sandbox launch. Time runs from verdict
+to verdict.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
-import os
 import random
 import statistics
 import sys
@@ -20,12 +20,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from agent.events import Event, Progress
-from environments import registry
 from environments.base import Metric, Score, Split, clustered_standard_error
 from environments.countdown.environment import Countdown
 
 TARGET_MILLISECONDS = 300
-NAME = "instant"
 TRAIN = """
 import json, os
 os.mkdir("/out/policy")
@@ -45,29 +43,19 @@ with open("/out/trace.jsonl", "w") as trace:
 class Instant(Countdown):
     """Countdown's code, tasks and prompts; training and scoring cost next to nothing."""
 
-    spec = replace(Countdown.spec, name=NAME, train_command=("python", "-S", "-c", TRAIN))
+    spec = replace(Countdown.spec, name="instant", train_command=("python", "-S", "-c", TRAIN))
 
     def score(self, policy: Path, split: Split, seed: int) -> Score:
-        rng = random.Random(seed)
+        rng, weights = random.Random(seed), "model.safetensors"
+        trained = (policy / weights).read_bytes() != (self.starting_policy() / weights).read_bytes()
         tasks = self.tasks(split, seed, self.scored_tasks)
         clusters = tuple(task.cluster for task in tasks)
         metrics = {}
         for name in (*self.spec.metrics, "entropy", "response_length", "validity"):
-            values = tuple(rng.random() for _ in tasks)
+            values = tuple(rng.random() / 2 + 0.1 * trained for _ in tasks)
             mean = sum(values) / len(values)
             metrics[name] = Metric(mean, clustered_standard_error(values, clusters), values, clusters)
         return Score(self.spec.metric, metrics)
-
-
-def make_known(folder: Path) -> None:
-    """Register the environment here and, through sitecustomize, in the scoring workers."""
-    adapter = f"{Path(__file__).stem}:{Instant.__name__}"
-    registry.BUILT_IN[NAME] = adapter
-    (folder / "sitecustomize.py").write_text(
-        f"import sys; sys.path.append({str(Path(__file__).parent)!r})\n"
-        f"from environments import registry; registry.BUILT_IN[{NAME!r}] = {adapter!r}\n"
-    )
-    os.environ["PYTHONPATH"] = str(folder)
 
 
 def main() -> None:
@@ -85,10 +73,9 @@ def main() -> None:
             verdicts.setdefault(event.attempt, time.perf_counter())
 
     with tempfile.TemporaryDirectory() as folder:
-        make_known(Path(folder))
         settings = engine.plan(
             goal="Measure what the loop itself costs",
-            environment=NAME,
+            environment=__file__,
             metric=None,
             guards=None,
             attempts=attempts,
