@@ -1,0 +1,368 @@
+"""What the offline researcher promises, on the real template and a synthetic but lifelike objective."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from agent.decision import Arm, Verdict, alpha_for_entrant, expected_entrants, judge
+from agent.proposal import Proposal
+from agent.researchers.base import Context, HistoryEntry, NoProposal
+from agent.researchers.catalogue import CatalogueResearcher
+from agent.researchers.configuration import CONTROLS, Configuration, edits, neighbours, read
+from agent.researchers.surrogate import Observation, Surrogate
+from environments.base import EnvironmentSpec, Metric, Score
+from workspaces.edits import apply_edits
+
+TEMPLATE = Path(__file__).parents[2] / "workspaces" / "templates" / "grpo"
+FILES = {name: (TEMPLATE / name).read_text() for name in ("recipe.py", "entropy_control.py")}
+BASELINE = read(FILES)
+SEEDS = 5
+ARM_NOISE = 0.002
+SPEC = EnvironmentSpec(
+    name="synthetic", version="1", description="", metric="S", metric_meaning="", direction="maximise",
+    range=(0.0, 1.0), metrics=("S",), guards=(), editable=("*.py",), protected=(), train_command=("true",),
+    budget={}, seconds_per_attempt=1.0, seeds=SEEDS,
+)  # fmt: skip
+Truth = Callable[[Configuration], float]
+
+
+def measured(configuration: Configuration) -> float:
+    """Effects as a countdown run shows them: a control pays together with a higher learning rate."""
+    assert BASELINE is not None
+    controls = dict(configuration.controls)
+    pace = math.log(configuration.learning_rate / BASELINE.learning_rate)
+    length = math.log(configuration.steps / BASELINE.steps)
+    gain = best_pace = 0.0
+    if "KlToStart" in controls:
+        off = math.log(controls["KlToStart"] / 0.04)
+        gain, best_pace = gain + 0.0055 - 0.003 * off**2, best_pace + 0.55 + 0.2 * off
+    if "PassAtKAdvantage" in controls:
+        gain, best_pace = gain + 0.0042 - 0.004 * math.log(controls["PassAtKAdvantage"] / 2), best_pace + 0.35
+    if "EntropyBonus" in controls:
+        gain, best_pace = gain + 0.001 - 0.15 * controls["EntropyBonus"], best_pace + 0.1
+    if "ClipCov" in controls:
+        gain, best_pace = gain - 0.0025, best_pace + 0.2
+    if "ForkingTokens" in controls:
+        gain -= 0.004
+    return gain - 0.0075 * (pace + length - best_pace) ** 2 - 0.003 * abs(length)
+
+
+def elsewhere(configuration: Configuration) -> float:
+    """Another world: forking tokens and a little bonus are what helps, and KL hurts."""
+    assert BASELINE is not None
+    controls = dict(configuration.controls)
+    pace = math.log(configuration.learning_rate / BASELINE.learning_rate)
+    length = math.log(configuration.steps / BASELINE.steps)
+    gain, best_pace = 0.0, 0.0
+    if "ForkingTokens" in controls:
+        gain, best_pace = (
+            gain + 0.006 - 0.002 * abs(math.log(controls["ForkingTokens"] / 0.2)),
+            best_pace + 0.6,
+        )
+    if "EntropyBonus" in controls:
+        gain, best_pace = gain + 0.003 - 0.15 * controls["EntropyBonus"], best_pace + 0.2
+    if "KlToStart" in controls:
+        gain -= 0.02 * controls["KlToStart"] ** 0.5
+    if "ClipCov" in controls:
+        gain -= 0.002
+    return gain - 0.0075 * (pace + length - best_pace) ** 2 - 0.003 * abs(length)
+
+
+def entropy_of(configuration: Configuration) -> float:
+    assert BASELINE is not None
+    pace = math.log(configuration.learning_rate / BASELINE.learning_rate)
+    length = math.log(configuration.steps / BASELINE.steps)
+    return 0.28 * math.exp(-0.4 * pace - 0.3 * length + 0.2 * len(configuration.controls))
+
+
+def random_proposal(context: Context) -> Proposal:
+    """What a researcher without a surrogate would do: any neighbour of the parent."""
+    parent = read(context.files)
+    assert parent is not None
+    assert BASELINE is not None
+    known = {name: set(control.grid) for name, control in CONTROLS.items()}
+    pool = list(neighbours(parent, BASELINE, known, set(CONTROLS)))
+    target = pool[int(np.random.default_rng(context.seed).integers(len(pool)))]
+    if target == parent:
+        target = pool[0]
+    return Proposal(
+        hypothesis="something else", mechanism="chance", predicted_score_change=0.0, predicted_entropy=0.3,
+        edits=edits(context.files, target, FILES),
+    )  # fmt: skip
+
+
+class Run:
+    """A hill climb with the real decision rule over a synthetic objective; no training."""
+
+    def __init__(
+        self, seed: int, attempts: int, truth: Truth, propose: Callable[[Context], Proposal]
+    ) -> None:
+        assert BASELINE is not None
+        self.truth, self.rng = truth, np.random.default_rng([seed, 1])
+        self.configurations = [BASELINE]
+        self.proposals: list[Proposal] = []
+        base = self.train(BASELINE, range(SEEDS + 1))
+        noise = float(np.std([score.value for score in base.scores.values()], ddof=1))
+        mean = float(np.mean([score.value for score in base.scores.values()]))
+        first = HistoryEntry(
+            0,
+            None,
+            "template",
+            "",
+            "",
+            None,
+            None,
+            "kept",
+            None,
+            mean,
+            0.0,
+            None,
+            entropy_of(BASELINE),
+            FILES,
+        )
+        self.history = [first]
+        incumbent, best = first, base
+        entrants: list[str] = []
+        for number in range(1, attempts + 1):
+            context = Context(
+                goal="g", spec=SPEC, attempt=number, attempts=attempts, seed=seed * 1000 + number,
+                parent=incumbent.number, files=incumbent.files, protected_files={}, baseline=first,
+                incumbent=incumbent, history=tuple(self.history[1:]), noise=noise, diagnostics="",
+            )  # fmt: skip
+            proposal = propose(context)
+            files = apply_edits(dict(incumbent.files), proposal.edits, editable=SPEC.editable, protected=())
+            configuration = read(files)
+            assert configuration is not None
+            alpha = alpha_for_entrant(0.1, entrants, expected_entrants(attempts))
+            arm = Arm({})
+            while True:
+                verdict = judge(arm, best, base, SPEC, seeds=SEEDS, alpha=alpha, noise=noise)
+                if isinstance(verdict, Verdict):
+                    break
+                arm = Arm({**arm.scores, **self.train(configuration, [verdict.seed_index]).scores})
+            if verdict.alpha_spent:
+                entrants.append(verdict.outcome)
+            entry = HistoryEntry(
+                number, incumbent.number, "catalogue", proposal.hypothesis, proposal.mechanism,
+                proposal.predicted_score_change, proposal.predicted_entropy, verdict.outcome, verdict.reason,
+                float(np.mean([score.value for score in arm.scores.values()])), verdict.change,
+                verdict.standard_error, entropy_of(configuration) * math.exp(self.rng.normal(0, 0.04)), files,
+            )  # fmt: skip
+            self.history.append(entry)
+            self.configurations.append(configuration)
+            self.proposals.append(proposal)
+            if verdict.outcome == "kept":
+                incumbent, best = entry, arm
+        self.winner = self.configurations[incumbent.number]
+
+    def train(self, configuration: Configuration, seeds: range | list[int]) -> Arm:
+        values = {seed: 0.669 + self.truth(configuration) + self.rng.normal(0, ARM_NOISE) for seed in seeds}
+        return Arm({seed: Score("S", {"S": Metric(value)}) for seed, value in values.items()})
+
+
+def catalogue(context: Context) -> Proposal:
+    return CatalogueResearcher().propose(context, Path("unused"))
+
+
+def context_of(run: Run, seed: int, **changes: object) -> Context:
+    first = run.history[0]
+    context = Context(
+        goal="g", spec=SPEC, attempt=len(run.history), attempts=40, seed=seed, parent=0, files=first.files,
+        protected_files={}, baseline=first, incumbent=first, history=tuple(run.history[1:]), noise=0.003,
+        diagnostics="",
+    )  # fmt: skip
+    return replace(context, **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("truth", [measured, elsewhere])
+def test_catalogue_finds_more_than_chance_whatever_helps(truth: Truth) -> None:
+    informed = [truth(Run(seed, 24, truth, catalogue).winner) for seed in range(6)]
+    chance = [truth(Run(seed, 24, truth, random_proposal).winner) for seed in range(6)]
+    assert np.mean(informed) > np.mean(chance) + 0.002
+    assert np.mean(informed) > 0.005
+
+
+def test_a_short_run_finds_a_gain_more_often_than_not() -> None:
+    found = [measured(Run(seed, 8, measured, catalogue).winner) for seed in range(12)]
+    assert np.mean(np.array(found) > 0.002) >= 0.7
+
+
+def test_no_configuration_is_proposed_twice() -> None:
+    for seed in range(2):
+        configurations = Run(seed, 30, measured, catalogue).configurations
+        assert len(set(configurations)) == len(configurations)
+
+
+def test_attempts_in_flight_are_not_proposed_again() -> None:
+    run = Run(0, 1, measured, catalogue)
+    first = catalogue(context_of(run, 5, history=()))
+    files = apply_edits(FILES, first.edits, editable=SPEC.editable, protected=())
+    flying = replace(run.history[1], files=files, verdict=None, score=None, score_change=None, entropy=None)
+    second = catalogue(context_of(run, 5, history=(flying,)))
+    assert read(apply_edits(FILES, second.edits, editable=SPEC.editable, protected=())) != read(files)
+
+
+def test_equal_contexts_give_equal_proposals_and_other_seeds_others() -> None:
+    run = Run(3, 4, measured, catalogue)
+    assert catalogue(context_of(run, 1)) == catalogue(context_of(run, 1))
+    assert len({catalogue(context_of(run, seed)).edits for seed in range(12)}) >= 4
+    assert Run(3, 6, measured, catalogue).proposals == Run(3, 6, measured, catalogue).proposals
+
+
+def test_first_attempts_cover_several_controls() -> None:
+    for seed in range(4):
+        tried = {
+            name
+            for point in Run(seed, 8, lambda _: -0.005, catalogue).configurations
+            for name, _ in point.controls
+        }
+        assert len(tried) >= 4
+
+
+def test_most_early_proposals_move_control_and_learning_rate_together() -> None:
+    run = Run(0, 1, measured, catalogue)
+    targets = [
+        read(
+            apply_edits(
+                FILES, catalogue(context_of(run, seed, history=())).edits, editable=("*.py",), protected=()
+            )
+        )
+        for seed in range(20)
+    ]
+    assert BASELINE is not None
+    together = [one for one in targets if one and one.controls and one.learning_rate > BASELINE.learning_rate]
+    assert len(together) >= 12
+
+
+def test_proposal_states_hypothesis_prediction_and_evidence() -> None:
+    run = Run(1, 10, measured, catalogue)
+    for proposal in run.proposals:
+        assert len(proposal.hypothesis) < 120
+        assert "\n" not in proposal.hypothesis
+        assert 0.05 < proposal.predicted_entropy < 1.0
+        assert abs(proposal.predicted_score_change) < 0.03
+    assert "No prediction was tested yet" in run.proposals[0].mechanism
+    assert "Of 9 predictions so far" in run.proposals[9].mechanism
+    assert "against the baseline: " in run.proposals[9].mechanism
+
+
+def test_measurements_teach_the_surrogate_score_and_entropy() -> None:
+    assert BASELINE is not None
+    unseen = list(neighbours(BASELINE, BASELINE, {}, ()))
+    true = [measured(configuration) for configuration in unseen]
+    agreement = []
+    for seed in range(4):
+        run = Run(seed, 24, measured, catalogue)
+        observations = [
+            Observation(point, measured(point) + run.rng.normal(0, 0.002), 0.002, entropy_of(point))
+            for point in run.configurations[1:]
+        ]
+        surrogate = Surrogate(BASELINE, observations, 0.002, entropy_of(BASELINE))
+        expected = [surrogate.change(configuration)[0] for configuration in unseen]
+        agreement.append(np.corrcoef(expected, true)[0, 1])
+        entropies = [
+            abs((entry.predicted_entropy or 0.0) - (entry.entropy or 0.0)) for entry in run.history[9:]
+        ]
+        assert np.mean(entropies) < 0.05
+    assert np.mean(agreement) > 0.6
+
+
+def test_minimised_metric_is_predicted_to_fall() -> None:
+    spec = replace(SPEC, direction="minimise")
+    run = Run(0, 1, measured, catalogue)
+    kl = apply_edits(
+        FILES,
+        edits(FILES, Configuration((("KlToStart", 0.05),), 5.1e-5, 300), FILES),
+        editable=("*.py",),
+        protected=(),
+    )
+    good = replace(
+        run.history[1], files=kl, verdict="kept", score_change=-0.02, standard_error=0.001, parent=0
+    )
+    proposal = catalogue(context_of(run, 2, spec=spec, history=(good,)))
+    assert proposal.predicted_score_change < 0
+
+
+def test_attempt_that_broke_a_guard_is_not_followed() -> None:
+    run = Run(0, 1, measured, catalogue)
+    kl = apply_edits(
+        FILES,
+        edits(FILES, Configuration((("KlToStart", 0.05),), 5.1e-5, 300), FILES),
+        editable=("*.py",),
+        protected=(),
+    )
+    lead = replace(run.history[1], files=kl, score_change=0.02, standard_error=0.001, parent=0)
+    praised = replace(lead, verdict="inconclusive", reason="needs about 9 seeds")
+    broken = replace(lead, verdict="reverted", reason="guard pass@1 is -0.04, -0.02 is allowed")
+    following = [
+        sum(
+            "KL to the start" in catalogue(context_of(run, seed, history=(entry,))).hypothesis
+            for seed in range(12)
+        )
+        for entry in (praised, broken)
+    ]
+    assert following[0] >= 8
+    assert following[1] <= following[0] / 2
+
+
+def test_every_configuration_survives_being_written_and_read() -> None:
+    assert Configuration((), 3e-5, 300) == BASELINE
+    known = {name: set(control.grid) for name, control in CONTROLS.items()}
+    points = list(neighbours(BASELINE, BASELINE, known, set(CONTROLS)))
+    assert len(points) > 500
+    for target in points[:: len(points) // 150]:
+        if target == BASELINE:
+            continue
+        files = apply_edits(FILES, edits(FILES, target, FILES), editable=("*.py",), protected=())
+        assert read(files) == target
+        back = apply_edits(files, edits(files, BASELINE, FILES), editable=("*.py",), protected=())
+        assert read(back) == BASELINE
+        assert back["recipe.py"].splitlines()[0] == FILES["recipe.py"].splitlines()[0]
+
+
+def test_comments_beside_the_constants_are_kept() -> None:
+    recipe = FILES["recipe.py"].replace("STEPS = 300", "STEPS = 300  # = the budget")
+    target = Configuration((), 5e-5, 210)
+    files = apply_edits(
+        {**FILES, "recipe.py": recipe},
+        edits({**FILES, "recipe.py": recipe}, target, FILES),
+        editable=("*.py",),
+        protected=(),
+    )
+    assert "STEPS = 210  # = the budget" in files["recipe.py"]
+    assert read(files) == target
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"entropy_control.py": "LOSS = make()\nADVANTAGE = None\nTERMS = [t for t in ()]\n"},
+        {"entropy_control.py": "def broken(:\n"},
+        {"recipe.py": "LEARNING_RATE = 1e-5 * 3\nSTEPS = 300\n"},
+        {"recipe.py": ""},
+    ],
+)
+def test_code_that_the_catalogue_cannot_read_is_left_for_the_baselines(changed: dict[str, str]) -> None:
+    run = Run(0, 1, measured, catalogue)
+    files = {**FILES, **changed}
+    assert read(files) is None
+    proposal = catalogue(context_of(run, 4, files=files, history=()))
+    after = apply_edits(files, proposal.edits, editable=("*.py",), protected=())
+    target = read(after)
+    assert target is not None
+    assert target != BASELINE
+
+
+def test_catalogue_says_when_it_has_nothing_to_offer() -> None:
+    run = Run(0, 1, measured, catalogue)
+    foreign = replace(run.history[0], files={"main.py": "print(1)"})
+    with pytest.raises(NoProposal, match="cannot read the baseline"):
+        catalogue(context_of(run, 0, baseline=foreign))
+    with pytest.raises(NoProposal, match="cannot repair"):
+        CatalogueResearcher().repair(context_of(run, 0), run.proposals[0], "it hangs", Path("unused"))
