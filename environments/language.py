@@ -66,7 +66,7 @@ class LanguageEnvironment(Environment):
 
     def frontier(self) -> Sequence[FrontierPoint]:
         """The recipe at half, twice and four times its learning rate, and at half its length."""
-        recipe = (TEMPLATES / "grpo" / "recipe.py").read_text()
+        recipe = self.workspace_template()["recipe.py"].read_text()
         rate = float(re.findall(RATE_LINE, recipe, re.M)[0])
         steps = int(re.findall(STEPS_LINE, recipe, re.M)[0])
         points = [

@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import importlib.util
+import sys
 from pathlib import Path
 
 from environments.base import Environment, InvalidEnvironment
@@ -48,9 +49,11 @@ def _from_file(path: Path) -> Environment:
     if spec is None or spec.loader is None or not path.is_file():
         raise InvalidEnvironment(f"{path} is not a Python file that defines an environment.")
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
     try:
         spec.loader.exec_module(module)
     except Exception as error:
+        del sys.modules[spec.name]
         raise InvalidEnvironment(f"{path} cannot be loaded: {type(error).__name__}: {error}") from error
     found = [
         value
@@ -59,4 +62,7 @@ def _from_file(path: Path) -> Environment:
     ]
     if len(found) != 1:
         raise InvalidEnvironment(f"{path} must define one environment class, it defines {len(found)}.")
-    return found[0]()
+    try:
+        return found[0]()
+    except TypeError as error:
+        raise InvalidEnvironment(f"{path} defines an incomplete environment: {error}") from error

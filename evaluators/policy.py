@@ -75,13 +75,16 @@ class PolicyConfig:
                 eos_token_id=int(eos[0] if isinstance(eos, list) else eos),
                 pad_token_id=int(raw["pad_token_id"] if raw.get("pad_token_id") is not None else 0),
             )
+        except PolicyFileError:
+            raise
         except (
             OSError,
-            UnicodeDecodeError,
-            json.JSONDecodeError,
+            ValueError,
             KeyError,
             TypeError,
             AttributeError,
+            ArithmeticError,
+            RecursionError,
         ) as error:
             raise PolicyFileError(f"{folder / CONFIG_FILE} cannot be read: {error!r}") from error
 
@@ -117,10 +120,11 @@ class Attention(nn.Module):
         self, x: Tensor, rotation: tuple[Tensor, Tensor], mask: Tensor | None, cache: LayerCache | None
     ) -> Tensor:
         rows, length, _ = x.shape
-        q = self.q_proj(x).view(rows, length, self.heads, self.head_dim).transpose(1, 2)
-        k = self.k_proj(x).view(rows, length, self.key_heads, self.head_dim).transpose(1, 2)
-        v = self.v_proj(x).view(rows, length, self.key_heads, self.head_dim).transpose(1, 2)
-        q, k = rotate(q, rotation), rotate(k, rotation)
+        weight = torch.cat((self.q_proj.weight, self.k_proj.weight, self.v_proj.weight))
+        heads = functional.linear(x, weight).view(rows, length, -1, self.head_dim).transpose(1, 2)
+        turned = rotate(heads[:, : self.heads + self.key_heads], rotation)
+        q, k = turned[:, : self.heads], turned[:, self.heads :]
+        v = heads[:, self.heads + self.key_heads :]
         if cache is not None:
             k, v = cache.extend(k, v)
         if self.key_heads != self.heads:
@@ -141,7 +145,9 @@ class FeedForward(nn.Module):
         self.down_proj = nn.Linear(config.intermediate_size, config.hidden_size, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.down_proj(functional.silu(self.gate_proj(x)) * self.up_proj(x))  # type: ignore[no-any-return]
+        both = functional.linear(x, torch.cat((self.gate_proj.weight, self.up_proj.weight)))
+        gate, up = both.chunk(2, dim=-1)
+        return self.down_proj(functional.silu(gate) * up)  # type: ignore[no-any-return]
 
 
 class Layer(nn.Module):
@@ -233,7 +239,8 @@ class Policy(nn.Module):
             start = cache[0].length if cache else 0
             positions = torch.arange(start, start + tokens.shape[1], device=tokens.device)[None]
         angles = positions[..., None].float() * self.frequencies  # type: ignore[operator]
-        rotation = (angles.cos()[:, None], angles.sin()[:, None])
+        angles = torch.cat((angles, angles), dim=-1)[:, None]
+        rotation = (angles.cos(), angles.sin())
         x = self.model.embed_tokens(tokens)
         for index, layer in enumerate(self.model.layers):
             x = layer(x, rotation, mask, cache[index] if cache else None)
@@ -248,7 +255,7 @@ def rotate(x: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
     """Rotary position embedding, half-split as in Llama (2104.09864, eq. 34)."""
     cos, sin = rotation
     left, right = x.chunk(2, dim=-1)
-    return torch.cat((left * cos - right * sin, right * cos + left * sin), dim=-1)
+    return x * cos + torch.cat((-right, left), dim=-1) * sin
 
 
 def load_policy(folder: Path, device: str | torch.device = "cpu") -> Policy:
@@ -260,16 +267,16 @@ def load_policy(folder: Path, device: str | torch.device = "cpu") -> Policy:
     config = PolicyConfig.read(folder)
     policy = Policy(config)
     try:
-        weights = load_file(folder / WEIGHTS_FILE)
+        weights = {name: weight.float() for name, weight in load_file(folder / WEIGHTS_FILE).items()}
     except (OSError, SafetensorError) as error:
         raise PolicyFileError(f"{folder / WEIGHTS_FILE} cannot be read: {error}") from error
-    if config.tie_word_embeddings and "lm_head.weight" not in weights:
-        weights["lm_head.weight"] = weights["model.embed_tokens.weight"]
+    if config.tie_word_embeddings and "model.embed_tokens.weight" in weights:
+        weights.setdefault("lm_head.weight", weights["model.embed_tokens.weight"])
     for name, weight in weights.items():
         if not torch.isfinite(weight).all():
             raise PolicyFileError(f"{folder / WEIGHTS_FILE}: {name} holds NaN or infinite weights")
     try:
-        policy.load_state_dict({name: weight.float() for name, weight in weights.items()})
+        policy.load_state_dict(weights)
     except RuntimeError as error:
         raise PolicyFileError(f"{folder / WEIGHTS_FILE} does not fit its config.json: {error}") from error
     return policy.to(device).eval()

@@ -120,8 +120,9 @@ def sample(
     for index in range(max_tokens):
         scaled = torch.log_softmax(logits.float() / temperature, dim=-1)
         probabilities = scaled.exp()
-        race = torch.empty_like(probabilities).exponential_(generator=generator)
-        chosen = (probabilities / race).argmax(dim=-1)
+        ladder = probabilities.cumsum(dim=-1)
+        height = torch.rand(rows, 1, generator=generator, device=device) * ladder[:, -1:]
+        chosen = (ladder <= height).sum(dim=-1).clamp(max=ladder.shape[1] - 1)
         chosen = torch.where(alive, chosen, config.pad_token_id)
         tokens[:, index] = chosen
         logprobs[:, index] = scaled.gather(1, chosen[:, None])[:, 0] * alive

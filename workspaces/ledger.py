@@ -39,6 +39,8 @@ _CONFIGURATION = """\
 \tledger = 1
 """
 _PACK_REFS_EVERY = 200
+_READ_ONE_BY_ONE = 50
+_FULL_HASH = re.compile(r"[0-9a-f]{40}")
 
 
 class Ledger:
@@ -48,6 +50,8 @@ class Ledger:
         self.path = path.absolute()
         self.lock = threading.RLock()
         self.git = GitCommand(self.path / ".git")
+        self._records: dict[tuple[int, str], AttemptRecord] = {}
+        self._verified: dict[str, str] = {}
 
     @classmethod
     def create(cls, path: Path, files: Mapping[str, Path], *, message: str) -> Ledger:
@@ -181,7 +185,10 @@ class Ledger:
         tip = self.git.text("rev-parse", "--verify", "--quiet", _branch(number), check=False)
         if not tip:
             return None
-        return read_attempt(number, tip, read_commits(self.git, "--first-parent", "-n", "2", tip))
+        if (number, tip) not in self._records:
+            commits = read_commits(self.git, "--first-parent", "-n", "2", tip)
+            self._records[number, tip] = read_attempt(number, tip, commits)
+        return self._records[number, tip]
 
     def attempts(self) -> list[AttemptRecord]:
         """All attempts by number, those that are not finished included.
@@ -195,8 +202,15 @@ class Ledger:
             tip, _, name = line.partition(" ")
             if re.fullmatch(r"\d+", name.removeprefix(BRANCHES)):
                 tips[int(name.removeprefix(BRANCHES))] = tip
-        commits = read_commits(self.git, "--branches=attempts/*") if tips else {}
-        return [read_attempt(number, tips[number], commits) for number in sorted(tips)]
+        unread = {number: tip for number, tip in tips.items() if (number, tip) not in self._records}
+        if len(unread) > _READ_ONE_BY_ONE:
+            commits = read_commits(self.git, "--branches=attempts/*")
+        elif unread:
+            wanted = [f"{tip}{up}" for tip in unread.values() for up in ("", "^")]
+            commits = read_commits(self.git, "--no-walk", *wanted)
+        for number, tip in unread.items():
+            self._records[number, tip] = read_attempt(number, tip, commits)
+        return [self._records[number, tips[number]] for number in sorted(tips)]
 
     def incumbent(self) -> str:
         """The commit that `main` points at."""
@@ -326,6 +340,15 @@ class Ledger:
         return self._verify(f"{_revision(commit)}^{{commit}}")
 
     def _verify(self, revision: str) -> str:
+        """The hash that a revision names; what a full hash names never changes, so it is asked once."""
+        if revision in self._verified:
+            return self._verified[revision]
+        name = self._ask(revision)
+        if _FULL_HASH.match(revision):
+            self._verified[revision] = name
+        return name
+
+    def _ask(self, revision: str) -> str:
         name = self.git.text("rev-parse", "--verify", "--quiet", "--end-of-options", revision, check=False)
         if not name:
             shown = revision.partition("^{")[0]

@@ -24,7 +24,7 @@ from evaluators.policy import Policy, PolicyConfig, save_policy
 from evaluators.sampling import TOKENIZER_FILE, encode_prompts
 
 SEED = 0
-STEPS = 1200
+STEPS = 3000
 BATCH = 256
 LEARNING_RATE = 4e-3
 WARM_UP = 100

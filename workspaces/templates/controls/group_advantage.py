@@ -1,4 +1,4 @@
-"""Group advantage: reward against the group's mean, in units of its spread (GRPO, arXiv 2402.03300, sec. 4.1)."""
+"""Group advantage: reward against the group's mean, by its spread (GRPO, arXiv 2402.03300, sec. 4.1)."""
 
 from __future__ import annotations
 
