@@ -102,6 +102,10 @@ class Attempt:
         graph.add_conditional_edges("decide", _after_decision, {"train": "train", "end": END})
         return graph.compile(checkpointer=saver)
 
+    def begin(self) -> None:
+        """Start the attempt's clock."""
+        self._started = time.monotonic()
+
     def finish(self, number: int) -> None:
         """Delete the policies of an attempt that was not kept, unless they are asked for."""
         record = self.laboratory.ledger.attempt(number)

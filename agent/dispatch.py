@@ -9,7 +9,7 @@ import sqlite3
 import threading
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from agent.attempt import REAPPLICATION, Attempt, Laboratory
 from agent.events import Message
@@ -17,6 +17,7 @@ from workspaces.workspace import Workspace
 
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
+    from langgraph.graph.state import CompiledStateGraph
 
 CHECKPOINTS = "checkpoints.sqlite"
 
@@ -46,6 +47,7 @@ class Dispatcher:
         self._begun = set(self._unfinished())
         self._waiting = sorted(self._begun)
         self._told = False
+        self._workers: dict[Path, tuple[Attempt, CompiledStateGraph[Any, Any, Any, Any]]] = {}
 
     def __enter__(self) -> Dispatcher:
         return self
@@ -70,8 +72,8 @@ class Dispatcher:
 
     def run(self, number: int, workspace: Workspace) -> None:
         """Run one attempt from where its checkpoint stands to its result commit."""
-        attempt = Attempt(self.laboratory, workspace, self._entrants)
-        graph = attempt.graph(self._saver)
+        attempt, graph = self._worker(workspace)
+        attempt.begin()
         config: RunnableConfig = {
             "configurable": {"thread_id": f"{number:04d}"},
             "recursion_limit": 100 + 10 * self.laboratory.settings.seeds,
@@ -80,6 +82,14 @@ class Dispatcher:
         graph.invoke(None if begun else {"number": number}, config, durability="sync")
         attempt.finish(number)
         self._saver.delete_thread(f"{number:04d}")
+
+    def _worker(self, workspace: Workspace) -> tuple[Attempt, CompiledStateGraph[Any, Any, Any, Any]]:
+        """The attempt runner of a work tree and its compiled graph, made once."""
+        with self._lock:
+            if workspace.path not in self._workers:
+                attempt = Attempt(self.laboratory, workspace, self._entrants)
+                self._workers[workspace.path] = (attempt, attempt.graph(self._saver))
+            return self._workers[workspace.path]
 
     def _out_of_time(self) -> bool:
         minutes = self.laboratory.settings.minutes

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import statistics
 import threading
@@ -77,14 +78,19 @@ def start(settings: RunSettings, runs_dir: Path, observer: Observer) -> RunSumma
     """
     directory = runs_dir / settings.name
     secret = settings.derive_secret(runs_dir)
+    nascent = runs_dir / f".{settings.name}.{os.getpid()}"
+    nascent.mkdir()
     try:
-        directory.mkdir(parents=True)
-    except FileExistsError:
-        raise RunExists(
-            f"{directory} exists already. Go on with it by `szilard resume {directory}`, "
-            "or choose another --name."
-        ) from None
-    settings.model_copy(update={"secret": secret}).write(directory)
+        settings.model_copy(update={"secret": secret}).write(nascent)
+        nascent.rename(directory)
+    except OSError as error:
+        shutil.rmtree(nascent, ignore_errors=True)
+        if directory.exists():
+            raise RunExists(
+                f"{directory} exists already. Go on with it by `szilard resume {directory}`, "
+                "or choose another --name."
+            ) from error
+        raise
     return resume(directory, observer)
 
 

@@ -39,7 +39,7 @@ _CONFIGURATION = """\
 \tledger = 1
 """
 _PACK_REFS_EVERY = 200
-_READ_ONE_BY_ONE = 50
+_READ_ONE_BY_ONE = 10
 _FULL_HASH = re.compile(r"[0-9a-f]{40}")
 
 
@@ -52,6 +52,7 @@ class Ledger:
         self.git = GitCommand(self.path / ".git")
         self._records: dict[tuple[int, str], AttemptRecord] = {}
         self._verified: dict[str, str] = {}
+        self._blobs: dict[str, Mapping[str, str]] = {}
 
     @classmethod
     def create(cls, path: Path, files: Mapping[str, Path], *, message: str) -> Ledger:
@@ -203,12 +204,9 @@ class Ledger:
             if re.fullmatch(r"\d+", name.removeprefix(BRANCHES)):
                 tips[int(name.removeprefix(BRANCHES))] = tip
         unread = {number: tip for number, tip in tips.items() if (number, tip) not in self._records}
-        if len(unread) > _READ_ONE_BY_ONE:
-            commits = read_commits(self.git, "--branches=attempts/*")
-        elif unread:
-            wanted = [f"{tip}{up}" for tip in unread.values() for up in ("", "^")]
-            commits = read_commits(self.git, "--no-walk", *wanted)
+        every = read_commits(self.git, "--branches=attempts/*") if len(unread) > _READ_ONE_BY_ONE else None
         for number, tip in unread.items():
+            commits = every or read_commits(self.git, "--first-parent", "-n", "2", tip)
             self._records[number, tip] = read_attempt(number, tip, commits)
         return [self._records[number, tips[number]] for number in sorted(tips)]
 
@@ -268,9 +266,12 @@ class Ledger:
                 continue
         return chosen
 
-    def blobs(self, commit: str) -> dict[str, str]:
+    def blobs(self, commit: str) -> Mapping[str, str]:
         """Path -> git's hash of the file's content, for every file of a commit."""
-        return {path: blob for path, blob, _ in self._listing(self._resolve(commit))}
+        name = self._resolve(commit)
+        if name not in self._blobs:
+            self._blobs[name] = {path: blob for path, blob, _ in self._listing(name)}
+        return self._blobs[name]
 
     def tree(self, commit: str) -> str:
         """The hash of a commit's tree: equal for equal code."""

@@ -1,0 +1,61 @@
+"""A short real run through the installed command, and what can be read off it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+SZILARD = str(Path(sys.executable).parent / "szilard")
+ENVIRONMENT = str(Path(__file__).parent / "quick_countdown.py")
+GOAL = "Solve more countdown problems in up to 16 tries"
+PASSING = ("Train-Seconds:", "committer ", "author ")
+
+
+def run_command(runs: Path, name: str, *, attempts: int = 3, workers: int = 1) -> list[str]:
+    return [
+        *(SZILARD, "run", GOAL, "--environment", ENVIRONMENT, "--runs-dir", str(runs), "--name", name),
+        *("--attempts", str(attempts), "--seeds", "2", "--workers", str(workers), "--json"),
+    ]
+
+
+def resume_command(run: Path) -> list[str]:
+    return [SZILARD, "resume", str(run), "--json"]
+
+
+def finish(command: Sequence[str], seconds: float = 500) -> dict[str, object]:
+    """Run a command to its end and return the summary that it prints last."""
+    done = subprocess.run(command, capture_output=True, text=True, timeout=seconds)
+    assert done.returncode == 0, done.stderr
+    summary: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
+    return summary
+
+
+def git(run: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(run / "repository"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def story(run: Path) -> dict[str, list[tuple[str, str]]]:
+    """Every branch and tag as its commits: tree and message, without what differs from run to run."""
+    refs = git(run, "for-each-ref", "--format=%(refname)", "refs/heads", "refs/tags").split()
+    return {
+        ref: [
+            (tree, "\n".join(line for line in message.splitlines() if not line.startswith(PASSING)))
+            for tree, message in (
+                entry.split("\n", 1)
+                for entry in git(run, "log", "--format=%T%n%B%x00", ref).split("\0\n")
+                if entry.strip()
+            )
+        ]
+        for ref in refs
+    }
+
+
+def launches(run: Path) -> Counter[str]:
+    """Measurement key -> how often its training was started."""
+    lines = (run / "trainings.jsonl").read_text().splitlines()
+    return Counter(json.loads(line)["key"] for line in lines)
