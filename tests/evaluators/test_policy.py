@@ -1,4 +1,4 @@
-"""What the policy promises: a Hugging Face folder in, the same numbers as transformers, a sentence on damage."""
+"""What the policy promises: a Hugging Face folder, the numbers of transformers, a sentence on damage."""
 
 from __future__ import annotations
 
@@ -169,24 +169,40 @@ def spoil(folder: Path, value: float, dtype: torch.dtype = torch.float32) -> Non
     reweighted(folder, change)
 
 
+def put_a_folder_for_weights(folder: Path) -> None:
+    (folder / WEIGHTS_FILE).unlink()
+    (folder / WEIGHTS_FILE).mkdir()
+
+
+def tie_without_embeddings(folder: Path) -> None:
+    reconfigured(folder, tie_word_embeddings=True)
+    reweighted(folder, lambda w: (w.pop("lm_head.weight"), w.pop("model.embed_tokens.weight")))
+
+
 DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "no folder": (shutil.rmtree, "config.json cannot be read"),
     "no config": (lambda f: (f / CONFIG_FILE).unlink(), "config.json cannot be read"),
     "no weights": (lambda f: (f / WEIGHTS_FILE).unlink(), "model.safetensors cannot be read"),
     "weights are a folder": (
-        lambda f: ((f / WEIGHTS_FILE).unlink(), (f / WEIGHTS_FILE).mkdir()),
+        put_a_folder_for_weights,
         "model.safetensors cannot be read",
     ),
     "config is no JSON": (lambda f: (f / CONFIG_FILE).write_text("{"), "config.json cannot be read"),
     "config is a list": (lambda f: (f / CONFIG_FILE).write_text("[]"), "config.json cannot be read"),
-    "config is not text": (lambda f: (f / CONFIG_FILE).write_bytes(b"\xff\xfe"), "config.json cannot be read"),
+    "config is not text": (
+        lambda f: (f / CONFIG_FILE).write_bytes(b"\xff\xfe"),
+        "config.json cannot be read",
+    ),
     "config is nested too deep": (
         lambda f: (f / CONFIG_FILE).write_text("[" * 100_000),
         "config.json cannot be read",
     ),
     "size is a word": (lambda f: reconfigured(f, vocab_size="many"), "config.json cannot be read"),
     "size is infinite": (lambda f: reconfigured(f, vocab_size=float("inf")), "config.json cannot be read"),
-    "no heads": (lambda f: reconfigured(f, num_attention_heads=0, head_dim=None), "config.json cannot be read"),
+    "no heads": (
+        lambda f: reconfigured(f, num_attention_heads=0, head_dim=None),
+        "config.json cannot be read",
+    ),
     "other architecture": (lambda f: reconfigured(f, model_type="gpt2"), "only the llama architecture"),
     "scaled positions": (
         lambda f: reconfigured(f, rope_scaling={"type": "linear", "factor": 2.0}),
@@ -212,10 +228,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "shape of another config": (lambda f: reconfigured(f, hidden_size=32), "does not fit its config.json"),
     "tied, without embeddings": (
-        lambda f: (
-            reconfigured(f, tie_word_embeddings=True),
-            reweighted(f, lambda w: (w.pop("lm_head.weight"), w.pop("model.embed_tokens.weight"))),
-        ),
+        tie_without_embeddings,
         "does not fit its config.json",
     ),
 }

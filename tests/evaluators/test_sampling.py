@@ -83,7 +83,9 @@ def full_forward(policy: Policy, prompt: list[int], response: list[int]) -> Tens
     return logits[0, len(prompt) - 1 :]
 
 
-@pytest.mark.parametrize("rows", [PROMPTS[:1], (PROMPTS[0], [5, 5, 8]), PROMPTS], ids=["one", "even", "ragged"])
+@pytest.mark.parametrize(
+    "rows", [PROMPTS[:1], (PROMPTS[0], [5, 5, 8]), PROMPTS], ids=["one", "even", "ragged"]
+)
 @pytest.mark.parametrize("temperature", [1.0, 0.6])
 def test_sampling_with_cache_reports_what_a_full_forward_gives(
     policy: Policy, rows: tuple[list[int], ...], temperature: float
@@ -135,7 +137,7 @@ def test_scores_of_training_are_those_of_sampling(policy: Policy) -> None:
     )
     logprobs = torch.log_softmax(logits, dim=-1).gather(2, drawn.tokens[..., None])[..., 0]
     torch.testing.assert_close(logprobs[drawn.mask], drawn.logprobs[drawn.mask], atol=1e-5, rtol=0)
-    logprobs[drawn.mask].sum().backward()  # type: ignore[no-untyped-call]
+    logprobs[drawn.mask].sum().backward()
     gradients = [parameter.grad for parameter in policy.parameters()]
     policy.zero_grad()
     assert all(gradient is not None and bool(torch.isfinite(gradient).all()) for gradient in gradients)
@@ -241,8 +243,6 @@ def test_damaged_tokenizer_is_refused_with_its_path(tmp_path: Path) -> None:
 def test_shipped_policy_mostly_ends_its_answers() -> None:
     policy, tokenizer = load_policy(SHIPPED), load_tokenizer(SHIPPED)
     ids, mask = encode_prompts(tokenizer, ["CD 3 10 7 1 21 >", "CD 5 5 2 9 48 >"], PAD)
-    drawn = sample(
-        policy, ids, mask, samples=64, max_tokens=13, generator=torch.Generator().manual_seed(0)
-    )
+    drawn = sample(policy, ids, mask, samples=64, max_tokens=13, generator=torch.Generator().manual_seed(0))
     ends = drawn.tokens.gather(1, drawn.mask.sum(dim=1, keepdim=True) - 1)
     assert (ends == END).float().mean() > 0.9

@@ -1,0 +1,233 @@
+"""What the training template promises: one process, one policy, the budget kept, the same bits again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from environments.base import Split
+from environments.countdown.arithmetic import SPLIT_OF, read_prompt
+from environments.countdown.environment import Countdown
+from evaluators.policy import load_policy
+
+REPOSITORY = Path(__file__).parents[2]
+STEPS, PROMPTS, SAMPLES, MINIBATCHES = 3, 8, 4, 4
+
+WATCHED_DOMAIN = '''
+"""Countdown that notes which tasks training asked for."""
+import json, os
+from environments.countdown.environment import Countdown as Original
+
+class Watched(Original):
+    def tasks(self, split, seed, count):
+        drawn = super().tasks(split, seed, count)
+        with open(os.environ["SZILARD_ROOT"] + "/out/tasks.jsonl", "a") as file:
+            for task in drawn:
+                file.write(json.dumps([split, task.prompt]) + "\\n")
+        return drawn
+'''
+
+LISTS_MODULES = """
+import atexit, os, sys
+atexit.register(lambda: open(os.environ["SZILARD_ROOT"] + "/out/modules", "w").write("\\n".join(sys.modules)))
+"""
+
+KL_TERM = """
+from controls.group_advantage import GroupAdvantage
+from controls.kl_to_start import KlToStart
+from controls.ppo_clip import PpoClip
+
+LOSS = PpoClip()
+ADVANTAGE = GroupAdvantage()
+TERMS = (KlToStart(coefficient=5.0),)
+"""
+
+
+@dataclass(frozen=True)
+class Training:
+    """One finished training process and its files."""
+
+    root: Path
+    status: int
+    stderr: str
+
+    @cached_property
+    def trace(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in (self.root / "out" / "trace.jsonl").read_text().splitlines()]
+
+    @property
+    def policy(self) -> str:
+        """A digest of the weights."""
+        return hashlib.sha256((self.root / "out" / "policy" / "model.safetensors").read_bytes()).hexdigest()
+
+    @property
+    def untimed_trace(self) -> list[dict[str, Any]]:
+        return [{name: value for name, value in row.items() if name != "seconds"} for row in self.trace]
+
+
+def train(
+    root: Path,
+    *,
+    seed: int = 0,
+    environment: str = "countdown",
+    budget: dict[str, int] | None = None,
+    files: dict[str, str] | None = None,
+    watch_modules: bool = False,
+) -> Training:
+    """Run train.py as the executor does, without a sandbox, for a few small steps."""
+    for name in ("workspace/controls", "out", "data", "watch"):
+        (root / name).mkdir(parents=True)
+    domain = Countdown()
+    (root / "policy").symlink_to(domain.starting_policy())
+    for inside, source in domain.workspace_template().items():
+        shutil.copy(source, root / "workspace" / inside)
+    recipe = (root / "workspace" / "recipe.py").read_text()
+    for constant in ("STEPS", "PROMPTS", "SAMPLES", "MINIBATCHES"):
+        recipe = re.sub(rf"^{constant} = .*$", f"{constant} = {globals()[constant]}", recipe, flags=re.M)
+    (root / "workspace" / "recipe.py").write_text(recipe)
+    for inside, text in (files or {}).items():
+        (root / "workspace" / inside).write_text(text)
+    if environment.endswith(".py"):
+        (root / "data" / environment).write_text(WATCHED_DOMAIN)
+    if watch_modules:
+        (root / "watch" / "sitecustomize.py").write_text(LISTS_MODULES)
+    job = {
+        "environment": environment,
+        "seed": seed,
+        "device": "cpu",
+        "budget": budget or {"tokens": 10**6, "updates": STEPS * MINIBATCHES},
+    }
+    (root / "data" / "job.json").write_text(json.dumps(job))
+    done = subprocess.run(
+        [sys.executable, "train.py"],
+        cwd=root / "workspace",
+        env={
+            **os.environ,
+            "SZILARD_ROOT": str(root),
+            "OMP_NUM_THREADS": "1",
+            "PYTHONPATH": os.pathsep.join((str(root / "watch"), str(REPOSITORY))),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return Training(root, done.returncode, done.stderr)
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Training:
+    training = train(tmp_path_factory.mktemp("plain") / "root", watch_modules=True)
+    assert training.status == 0, training.stderr
+    return training
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Training:
+    """The same training, on a domain given by path."""
+    training = train(tmp_path_factory.mktemp("watched") / "root", environment="watched.py")
+    assert training.status == 0, training.stderr
+    return training
+
+
+def test_training_writes_a_policy_that_loads_and_differs_from_the_starting_one(plain: Training) -> None:
+    trained, start = load_policy(plain.root / "out" / "policy"), load_policy(plain.root / "policy")
+    assert trained.config == start.config
+    moved = [
+        name for name, weight in trained.state_dict().items() if not weight.equal(start.state_dict()[name])
+    ]
+    assert len(moved) == len(start.state_dict())
+
+
+def test_trace_has_one_row_a_step_with_every_field(plain: Training) -> None:
+    assert [row["step"] for row in plain.trace] == list(range(STEPS))
+    for row in plain.trace:
+        assert row.keys() >= {
+            "step",
+            "seconds",
+            "tokens",
+            "reward_mean",
+            "entropy_mean",
+            "entropy_quantiles",
+            "clip_fraction",
+            "loss",
+        }
+        assert 0 < row["tokens"] <= PROMPTS * SAMPLES * Countdown.max_tokens
+        assert 0 <= row["reward_mean"] <= 1
+        low, middle, high = row["entropy_quantiles"]
+        assert 0 <= low <= middle <= high
+        assert 0 < row["entropy_mean"] < 4.7
+    seconds = [row["seconds"] for row in plain.trace]
+    assert seconds == sorted(seconds)
+
+
+def test_training_imports_neither_transformers_nor_the_agent(plain: Training) -> None:
+    rooms = {name.split(".")[0] for name in (plain.root / "out" / "modules").read_text().split()}
+    assert {"torch", "recipe", "session", "evaluators"} <= rooms
+    assert not rooms & {"transformers", "agent", "langgraph", "git", "openai", "scipy", "matplotlib"}
+
+
+def test_training_draws_from_the_training_split_alone(watched: Training) -> None:
+    lines = (watched.root / "out" / "tasks.jsonl").read_text().splitlines()
+    drawn = [json.loads(line) for line in lines]
+    assert len(drawn) == STEPS * PROMPTS
+    for split, prompt in drawn:
+        assert split == Split.TRAINING == SPLIT_OF[tuple(sorted(read_prompt(prompt)[0]))]
+    assert len({prompt for _, prompt in drawn}) > 2 * PROMPTS
+
+
+def test_same_seed_gives_the_same_bits(plain: Training, watched: Training) -> None:
+    assert watched.policy == plain.policy
+    assert watched.untimed_trace == plain.untimed_trace
+
+
+def test_another_seed_gives_another_policy(plain: Training, tmp_path: Path) -> None:
+    other = train(tmp_path / "root", seed=1)
+    assert other.status == 0, other.stderr
+    assert other.policy != plain.policy
+    assert other.untimed_trace != plain.untimed_trace
+
+
+def test_control_in_force_changes_the_policy_and_reports_itself(plain: Training, tmp_path: Path) -> None:
+    controlled = train(tmp_path / "root", files={"entropy_control.py": KL_TERM})
+    assert controlled.status == 0, controlled.stderr
+    assert controlled.policy != plain.policy
+    assert controlled.trace[0]["tokens"] == plain.trace[0]["tokens"]
+    assert all(row["kl"] >= 0 for row in controlled.trace)
+    assert controlled.trace[-1]["kl"] > 0
+
+
+@pytest.mark.parametrize(
+    ("budget", "steps"),
+    [
+        ({"tokens": 10**6, "updates": MINIBATCHES + 1}, 1),
+        ({"tokens": PROMPTS * SAMPLES * Countdown.max_tokens, "updates": 10**6}, 1),
+    ],
+    ids=["updates", "tokens"],
+)
+def test_going_over_the_budget_ends_training_without_a_policy(
+    tmp_path: Path, budget: dict[str, int], steps: int
+) -> None:
+    training = train(tmp_path / "root", budget=budget)
+    assert training.status != 0
+    assert "BudgetExceeded" in training.stderr
+    assert len(training.trace) == steps
+    assert not (training.root / "out" / "policy").exists()
+
+
+def test_recipe_that_does_not_parse_ends_training_and_is_named(tmp_path: Path) -> None:
+    training = train(tmp_path / "root", files={"recipe.py": "def train(session:\n"})
+    assert training.status != 0
+    assert "SyntaxError" in training.stderr
+    assert "recipe.py" in training.stderr
+    assert not (training.root / "out" / "policy").exists()
