@@ -33,17 +33,27 @@ CHECKED_STEPS = 2
 CPU_ALLOWANCE = 1.25
 CPU_SLACK = 5.0
 UNMEASURED_ALLOWANCE = 20.0
+LEAST_FREE_BYTES = 8 * 2**20
 
 
 class TrainingFailed(SzilardError):
     """The code under research did not leave a policy that can be scored.
 
+    The first line of the message says what happened, the others are the end of the log.
     `early`: it failed within its first two steps, so the researcher may mend it.
     """
 
     def __init__(self, message: str, *, early: bool) -> None:
         super().__init__(message)
         self.early = early
+
+    @property
+    def headline(self) -> str:
+        return str(self).partition("\n")[0]
+
+
+class DiskFull(SzilardError):
+    """There is no room to train in, so a training that failed says nothing about its code."""
 
 
 class Untrusted(SzilardError):
@@ -122,6 +132,7 @@ class Measurer:
 
         Raises:
             TrainingFailed: no policy came of it.
+            DiskFull: none came of it, but there is no room for one either.
             Untrusted: files were touched that no training may touch.
             Cancelled: the run is being stopped.
         """
@@ -171,7 +182,11 @@ class Measurer:
             score = self.scorer.score(policy, split, self.derived(f"tasks:{split}"))
         except InvalidPolicy as error:
             raise TrainingFailed(str(error), early=False) from error
-        except (ScoringFailed, OSError) as error:
+        except ScoringFailed as error:
+            if self.scorer.closed:
+                raise Cancelled("The run is being stopped.") from error
+            raise Untrusted(str(error)) from error
+        except OSError as error:
             raise Untrusted(str(error)) from error
         return Measurement(
             key=key,
@@ -260,10 +275,16 @@ def _raise_failure(outcome: Outcome, folder: Path, steps: int) -> None:
     early = steps < CHECKED_STEPS
     if outcome.limit is not None:
         raise TrainingFailed(f"Ended by its limit: {outcome.limit}", early=False)
+    wrote = (folder / "out" / "policy" / WEIGHTS_FILE).is_file()
+    if (outcome.exit_code != 0 or not wrote) and shutil.disk_usage(folder).free < LEAST_FREE_BYTES:
+        raise DiskFull(
+            f"The disk of {folder} is full. Free some space, then resume the run; nothing is lost."
+        )
     if outcome.exit_code != 0:
         last = _last_lines(folder / "stderr.log")
-        raise TrainingFailed(f"Training ended with exit code {outcome.exit_code}: {last}", early=early)
-    if not (folder / "out" / "policy" / WEIGHTS_FILE).is_file():
+        told = f"Training ended with exit code {outcome.exit_code}: {_error_line(last)}"
+        raise TrainingFailed(f"{told}\n{last}", early=early)
+    if not wrote:
         raise TrainingFailed("Training ended with exit code 0 but wrote no policy", early=early)
 
 
@@ -276,3 +297,8 @@ def _last_lines(path: Path, most: int = 2000) -> str:
     except OSError:
         return "no log was written"
     return "".join(c for c in text if c.isprintable() or c == "\n").strip() or "it printed nothing"
+
+
+def _error_line(log: str) -> str:
+    """The line of a log that names the error: the last one that is not indented."""
+    return next((line for line in reversed(log.splitlines()) if line[:1].strip()), log)[:300]

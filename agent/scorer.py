@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -29,6 +30,7 @@ class Scorer:
         self._free: queue.SimpleQueue[subprocess.Popen[str] | None] = queue.SimpleQueue()
         self._started: list[subprocess.Popen[str]] = []
         self._lock = threading.Lock()
+        self.closed = False
         for _ in range(workers):
             self._free.put(None)
 
@@ -53,19 +55,29 @@ class Scorer:
         return Score.from_json(answer["score"])
 
     def close(self) -> None:
+        """End every process; a score that is being made then fails, and says nothing about its policy."""
+        with self._lock:
+            self.closed = True
         for worker in self._started:
             worker.kill()
             worker.wait()
 
     def _start(self) -> subprocess.Popen[str]:
-        worker = subprocess.Popen(
-            [sys.executable, "-P", "-m", "agent.scoring_worker", self._environment],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
-        )
         with self._lock:
+            if self.closed:
+                raise ScoringFailed(f"The scorer of {self._environment} is closed")
+            # Ctrl-C reaches the whole process group: the worker inherits that it is blocked.
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+            try:
+                worker = subprocess.Popen(
+                    [sys.executable, "-P", "-m", "agent.scoring_worker", self._environment],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                    env={**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
+                )
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
             self._started.append(worker)
         return worker
 
