@@ -128,7 +128,10 @@ class Attempt:
             try:
                 proposal, researcher = self._ask(number, parent, commit, repairs)
             except NoProposal as error:
-                return {**fixed, "ended": "refused", "reason": str(error)}
+                reason = str(error)
+                if repairs:
+                    reason = f"{self._failure(number).splitlines()[0]}; not mended: {reason}"
+                return {**fixed, "ended": "refused", "reason": reason}
             row = {"researcher": researcher, "proposal": proposal.model_dump(mode="json")}
             _write(self._proposal_path(number, repairs), json.dumps(row, indent=1))
         proposal, _ = self._proposal(number, repairs)
@@ -202,7 +205,7 @@ class Attempt:
         except TrainingFailed as error:
             if error.early and seed == SCREENING_SEED:
                 return self._fail(number, state["repairs"], str(error), "crashed")
-            return {"ended": "crashed", "reason": str(error)}
+            return {"ended": "crashed", "reason": error.headline}
         except Untrusted as error:
             return {"ended": "void", "reason": str(error)}
         return {}
@@ -213,7 +216,7 @@ class Attempt:
         try:
             measured = self.laboratory.measurer.score(self._subject(state), seed, Split.SELECTION)
         except TrainingFailed as error:
-            return {"ended": "crashed", "reason": str(error)}
+            return {"ended": "crashed", "reason": error.headline}
         except Untrusted as error:
             return {"ended": "void", "reason": str(error)}
         metric = measured.score.metrics[self.laboratory.settings.metric]
@@ -425,7 +428,7 @@ class Attempt:
         _write(self._folder(number) / "failure.txt", failure)
         if repairs < MOST_REPAIRS:
             return {"failed": True}
-        return {"ended": ended, "reason": failure[:400]}
+        return {"ended": ended, "reason": failure.splitlines()[0][:400]}
 
     def _tell(self, number: int, phase: Phase, **known: Any) -> None:
         seconds = time.monotonic() - self._started

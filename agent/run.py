@@ -25,7 +25,7 @@ from agent.attempt import Laboratory
 from agent.confirm import Confirming, confirm
 from agent.events import Event, Message, Observer, Progress
 from agent.history import History
-from agent.measure import Cancelled, Measurer, Subject
+from agent.measure import Cancelled, Measurer, Subject, TrainingFailed
 from agent.plan import describe, plan, researcher_of
 from agent.scorer import Scorer
 from agent.settings import RunSettings
@@ -214,7 +214,13 @@ class Run:
         def measure(seed: int, workspace: Workspace) -> None:
             before = time.monotonic()
             self.observer(Progress(0, "baseline", detail=f"seed {seed}", seconds=0.0))
-            measured = self.measurer.measure(Subject(commit, folder, workspace), seed, Split.SELECTION)
+            try:
+                measured = self.measurer.measure(Subject(commit, folder, workspace), seed, Split.SELECTION)
+            except TrainingFailed as error:
+                raise SzilardError(
+                    f"The template of {self.spec.name} cannot be trained as it is: {error.headline} "
+                    f"(log: {folder / f'{Split.SELECTION}-{seed}'}/stderr.log). Mend it and start anew."
+                ) from error
             metric = measured.score.metrics[self.settings.metric]
             self.observer(
                 Progress(
