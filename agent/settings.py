@@ -10,6 +10,7 @@ import hmac
 import json
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -74,13 +75,15 @@ class RunSettings(BaseModel):
         """
         path = runs_dir / KEY_FILE
         runs_dir.mkdir(parents=True, exist_ok=True)
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            pass
-        else:
-            with os.fdopen(descriptor, "w") as file:
-                file.write(secrets.token_hex(32))
+        if not path.exists():
+            temporary = runs_dir / f"{KEY_FILE}.{secrets.token_hex(4)}"
+            try:
+                temporary.touch(mode=0o600)
+                temporary.write_text(secrets.token_hex(32))
+                with suppress(FileExistsError):
+                    os.link(temporary, path)
+            finally:
+                temporary.unlink(missing_ok=True)
         key = path.read_text().encode()
         return hmac.new(key, f"run:{self.seed}".encode(), hashlib.sha256).hexdigest()
 
