@@ -53,8 +53,10 @@ def plan(
     Raises:
         SzilardError: one of them cannot be had; the message says which and what can.
     """
+    from workspaces.git_command import require_git
     from workspaces.sandbox import choose_sandbox
 
+    require_git()
     if not goal.strip():
         raise InvalidOption('The goal is empty: say in words what should get better, e.g. szilard run "…".')
     if attempts < 1 or seeds < 2 or workers < 1:

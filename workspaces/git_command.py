@@ -93,11 +93,20 @@ class GitCommand:
         return process.returncode, output, error.decode("utf-8", "replace")
 
 
-def _git_class() -> Any:
+def require_git() -> None:
+    """Look for git.
+
+    Raises:
+        LedgerError: it is not on PATH.
+    """
     if shutil.which("git") is None:
         raise LedgerError(
             "git was not found on PATH: install it (for instance `apt install git`), then repeat."
         )
+
+
+def _git_class() -> Any:
+    require_git()
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
     from git.cmd import Git
 
