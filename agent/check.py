@@ -34,7 +34,8 @@ def check_code(files: Mapping[str, str]) -> None:
             tree = ast.parse(text, filename=path)
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             line = getattr(error, "lineno", None)
-            raise CheckFailed(f"{path}{f', line {line}' if line else ''}: {error}") from error
+            told = getattr(error, "msg", None) or str(error) or type(error).__name__
+            raise CheckFailed(f"{path}{f', line {line}' if line else ''}: {told}") from error
         for node in ast.walk(tree):
             for name in _imported(node):
                 _check_import(path, node.lineno, name, local, files)  # type: ignore[attr-defined]

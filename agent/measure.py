@@ -112,7 +112,7 @@ class Measurer:
 
     def limit_cpu(self, baseline: list[Measurement]) -> None:
         """From now on a training may take 1.25 times the CPU seconds of the slowest baseline."""
-        self.cpu_limit = CPU_ALLOWANCE * max(m.cpu_seconds for m in baseline) + CPU_SLACK
+        self.cpu_limit = round(CPU_ALLOWANCE * max(m.cpu_seconds for m in baseline) + CPU_SLACK, 1)
 
     def find(self, commit: str, seed: int, split: Split) -> Measurement | None:
         """The stored measurement of a commit on a seed index; None while there is none."""

@@ -59,3 +59,17 @@ def launches(run: Path) -> Counter[str]:
     """Measurement key -> how often its training was started."""
     lines = (run / "trainings.jsonl").read_text().splitlines()
     return Counter(json.loads(line)["key"] for line in lines)
+
+
+def processes_of(run: Path) -> list[str]:
+    """Command lines of the processes that name the run or live in a sandbox made for it."""
+    mark = f"{run.parent.name}/{run.name}/".encode()
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (process / "cmdline").read_bytes()
+            if mark in command or mark in (process / "mountinfo").read_bytes():
+                found.append(command.replace(b"\0", b" ").decode("utf-8", "replace"))
+        except OSError:
+            continue
+    return found
