@@ -176,7 +176,7 @@ def judge(
 
     `seeds` is how many evidence seeds an attempt may have, `alpha` what this entrant may spend, `noise`
     the seed standard deviation of the baseline's metric. An attempt enters if the screening seed shows
-    at least half of `noise`; it is reverted as soon as two or more evidence seeds show no gain; with all
+    at least a quarter of `noise`; it is reverted as soon as two or more evidence seeds show no gain; with all
     of them it is kept if a one-sided paired t test with its own variance passes at `alpha` and every
     guard is shown to hold.
 
@@ -311,9 +311,9 @@ def _screen(
     change = _changes(attempt, comparator, rules.metric, [SCREENING_SEED])[0]
     guards = _guards(attempt, baseline, rules, [SCREENING_SEED])
     reason = None
-    if sign * change <= 0 or sign * change < noise / 2:
-        needed = _signed(sign * noise / 2)
-        reason = f"screened out: {_signed(change)} on the screening seed, {needed} (half the noise) enters"
+    if sign * change <= 0 or sign * change < noise / 4:
+        needed = _signed(sign * noise / 4)
+        reason = f"screened out: {_signed(change)} on the screening seed, {needed} (a quarter of the noise) enters"
     for guard in guards:
         slack = guard.tolerance + 3.0 * _seed_deviation(baseline, guard.metric)
         if reason is None and guard.change < -slack:

@@ -65,15 +65,15 @@ class LanguageEnvironment(Environment):
         return {**template, **controls}
 
     def frontier(self) -> Sequence[FrontierPoint]:
-        """The recipe at half, twice and four times its learning rate, and at half its length."""
+        """The recipe at learning rates below and above its own, and at half its length."""
         recipe = self.workspace_template()["recipe.py"].read_text()
         rate = float(re.findall(RATE_LINE, recipe, re.M)[0])
         steps = int(re.findall(STEPS_LINE, recipe, re.M)[0])
         points = [
-            ("learning rate / 2", rate / 2, steps),
-            ("learning rate x 2", rate * 2, steps),
-            ("learning rate x 4", rate * 4, steps),
-            ("half the steps, learning rate x 2", rate * 2, steps // 2),
+            ("learning rate x 0.5", rate * 0.5, steps),
+            ("learning rate x 0.75", rate * 0.75, steps),
+            ("learning rate x 1.25", rate * 1.25, steps),
+            ("half the steps, learning rate x 1.25", rate * 1.25, steps // 2),
         ]
         return [FrontierPoint(label, r, s, {"recipe.py": _recipe_at(recipe, r, s)}) for label, r, s in points]
 

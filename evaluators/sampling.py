@@ -120,9 +120,7 @@ def sample(
     for index in range(max_tokens):
         scaled = torch.log_softmax(logits.float() / temperature, dim=-1)
         probabilities = scaled.exp()
-        ladder = probabilities.cumsum(dim=-1)
-        height = torch.rand(rows, 1, generator=generator, device=device) * ladder[:, -1:]
-        chosen = (ladder <= height).sum(dim=-1).clamp(max=ladder.shape[1] - 1)
+        chosen = draw(probabilities, generator)
         chosen = torch.where(alive, chosen, config.pad_token_id)
         tokens[:, index] = chosen
         logprobs[:, index] = scaled.gather(1, chosen[:, None])[:, 0] * alive
@@ -140,6 +138,19 @@ def sample(
         else:
             logits = policy(chosen[:, None], cache=cache)[:, -1]
     return Completions(tokens[:, :length], logprobs[:, :length], entropies[:, :length], mask[:, :length])
+
+
+def draw(probabilities: Tensor, generator: torch.Generator) -> Tensor:
+    """One index a row of probabilities [rows, vocab]: by inverse cumulative distribution on the CPU.
+
+    On CUDA by the exponential race, whose every operation is deterministic there.
+    """
+    if probabilities.is_cuda:
+        race = torch.empty_like(probabilities).exponential_(generator=generator)
+        return (probabilities / race).argmax(dim=-1)
+    ladder = probabilities.cumsum(dim=-1)
+    height = torch.rand(len(ladder), 1, generator=generator, dtype=ladder.dtype) * ladder[:, -1:]
+    return (ladder <= height).sum(dim=-1).clamp(max=ladder.shape[1] - 1)
 
 
 def response_logits(policy: Policy, prompts: Tensor, prompt_mask: Tensor, responses: Tensor) -> Tensor:

@@ -95,7 +95,7 @@ def _tried(context: Context, noise: float) -> list[_Tried]:
         if configuration is None:
             continue
         gain = 0.0 if number == context.baseline.number else _gain(context, entries, entry, noise)
-        tried.append(_Tried(entry, configuration, gain, entry.standard_error or math.sqrt(2.0) * noise))
+        tried.append(_Tried(entry, configuration, gain, entry.standard_error or noise))
     return tried
 
 

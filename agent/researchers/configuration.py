@@ -20,7 +20,7 @@ from workspaces.edits import Edit
 RECIPE = "recipe.py"
 ENTROPY_CONTROL = "entropy_control.py"
 
-LEARNING_RATES = (0.5, 0.7, 1.0, 1.3, 1.7, 2.2, 3.0, 4.0, 5.0)
+LEARNING_RATES = (0.5, 0.7, 0.85, 1.0, 1.2, 1.4, 1.7, 2.2, 3.0, 4.0, 5.0)
 LENGTHS = (0.5, 0.7, 0.85, 1.0)
 
 

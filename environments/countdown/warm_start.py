@@ -24,12 +24,12 @@ from evaluators.policy import Policy, PolicyConfig, save_policy
 from evaluators.sampling import TOKENIZER_FILE, encode_prompts
 
 SEED = 0
-STEPS = 3000
+STEPS = 2400
 BATCH = 256
 LEARNING_RATE = 4e-3
 WARM_UP = 100
 STEP_COUNTS, STEP_WEIGHTS = (1, 2, 3), (0.05, 0.25, 0.70)
-WRONG_TARGETS = 0.15
+WRONG_TARGETS = 0.5
 PERIODS = (2, 3, 4, 5, 7, 10, 12, 20, 25, 33, 50, 100, 200)
 WORDS = ("<pad>", "<eos>", "CD", ">", *OPERATORS, *map(str, range(1, LARGEST + 1)))
 

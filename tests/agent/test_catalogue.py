@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,8 @@ from workspaces.edits import apply_edits
 
 TEMPLATE = Path(__file__).parents[2] / "workspaces" / "templates" / "grpo"
 FILES = {name: (TEMPLATE / name).read_text() for name in ("recipe.py", "entropy_control.py")}
+FILES["recipe.py"] = re.sub(r"^LEARNING_RATE = \S+", "LEARNING_RATE = 3e-5", FILES["recipe.py"], flags=re.M)
+FILES["recipe.py"] = re.sub(r"^STEPS = \d+", "STEPS = 300", FILES["recipe.py"], flags=re.M)
 BASELINE = read(FILES)
 SEEDS = 5
 ARM_NOISE = 0.002

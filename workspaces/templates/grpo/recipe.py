@@ -15,8 +15,8 @@ from evaluators.policy import Policy
 from evaluators.sampling import response_logits
 from session import Rollout, Session
 
-LEARNING_RATE = 3e-5
-STEPS = 300
+LEARNING_RATE = 2e-4
+STEPS = 150
 PROMPTS = 16
 SAMPLES = 8
 MINIBATCHES = 4
