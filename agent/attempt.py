@@ -11,6 +11,8 @@ import os
 import shutil
 import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
@@ -19,7 +21,7 @@ from agent.check import CheckFailed, check_code
 from agent.decision import SCREENING_SEED, NeedSeed, Verdict, alpha_for_entrant, expected_entrants, judge
 from agent.events import Observer, Phase, Progress
 from agent.history import History
-from agent.measure import Measurer, Subject, TrainingFailed, Untrusted
+from agent.measure import Cancelled, Measurer, Subject, TrainingFailed, Untrusted
 from agent.proposal import Proposal
 from agent.record import figures
 from agent.researchers.base import Context, NoProposal, Researcher
@@ -70,6 +72,7 @@ class Laboratory:
     observer: Observer
     noise: float
     lock: threading.RLock
+    stopping: threading.Event
 
 
 class Attempt:
@@ -149,10 +152,30 @@ class Attempt:
         context = self._context(number, parent, commit)
         folder = self._folder(number)
         if repairs == 0:
-            return laboratory.researcher.propose(context, folder), laboratory.researcher.name
+            proposal = self._unless_stopped(lambda: laboratory.researcher.propose(context, folder))
+            return proposal, laboratory.researcher.name
         earlier, _ = self._proposal(number, repairs - 1)
-        repaired = laboratory.researcher.repair(context, earlier, self._failure(number), folder)
+        failure = self._failure(number)
+        repaired = self._unless_stopped(
+            lambda: laboratory.researcher.repair(context, earlier, failure, folder)
+        )
         return repaired, laboratory.researcher.name
+
+    def _unless_stopped(self, ask: Callable[[], Proposal]) -> Proposal:
+        """What a researcher answers. It may think for minutes: a run that is being stopped leaves it behind."""
+        answer: Future[Proposal] = Future()
+
+        def think() -> None:
+            try:
+                answer.set_result(ask())
+            except BaseException as error:  # noqa: BLE001 - raised again in the thread that asked
+                answer.set_exception(error)
+
+        threading.Thread(target=think, name="researcher", daemon=True).start()
+        while not wait([answer], timeout=0.1).done:
+            if self.laboratory.stopping.is_set():
+                raise Cancelled("The run is being stopped.")
+        return answer.result()
 
     def _edit(self, state: AttemptState) -> AttemptState:
         laboratory, number, repairs = self.laboratory, state["number"], state["repairs"]

@@ -313,7 +313,8 @@ def _screen(
     reason = None
     if sign * change <= 0 or sign * change < noise / 4:
         needed = _signed(sign * noise / 4)
-        reason = f"screened out: {_signed(change)} on the screening seed, {needed} (a quarter of the noise) enters"
+        seen = f"{_signed(change)} on the screening seed"
+        reason = f"screened out: {seen}, {needed} (a quarter of the noise) enters"
     for guard in guards:
         slack = guard.tolerance + 3.0 * _seed_deviation(baseline, guard.metric)
         if reason is None and guard.change < -slack:

@@ -113,7 +113,8 @@ def describe(settings: RunSettings) -> list[str]:
         + (f" ({spec.metric_meaning})" if settings.metric == spec.metric else ""),
         f"Guards, against the baseline: {guards}",
         f"Budget: {settings.attempts} attempts{until}, each trained with at most "
-        f"{spec.budget.get('tokens', 0):,} rollout tokens and {spec.budget.get('updates', 0):,} updates a seed",
+        + ", ".join(f"{count:,} {what}" for what, count in spec.budget.items())
+        + " a seed",
         f"Decision: 1 screening seed, then up to {settings.seeds} evidence seeds; "
         f"the chance to keep any useless edit is held at {settings.alpha:g} over the run",
         f"Confirmation: {settings.confirmation_seeds} fresh seeds on sealed tasks, "

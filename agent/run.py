@@ -152,6 +152,7 @@ class Run:
             observer=self.observer,
             noise=_noise(baseline, self.settings.metric),
             lock=threading.RLock(),
+            stopping=self.stopping,
         )
         self._attempts(laboratory, self._reserve(baseline))
         confirming = Confirming(

@@ -119,7 +119,8 @@ def _fail(sentence: str) -> None:
 def _disk_sentence(error: Exception) -> str | None:
     """What a failure of the disk means to a person; None for any other error."""
     if isinstance(error, OSError) and error.errno in _REMEDIES:
-        where = f"{error.filename}: " if error.filename else ""
+        path = error.filename2 or error.filename
+        where = f"{path}: " if path else ""
         return f"{where}{_REMEDIES[error.errno]}. What was decided so far is safe; then run or resume again."
     code = getattr(error, "sqlite_errorname", "")
     for name, remedy in _SQLITE_REMEDIES.items():

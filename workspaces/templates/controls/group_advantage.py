@@ -17,5 +17,7 @@ class GroupAdvantage:
 
     def advantages(self, rewards: Tensor) -> Tensor:
         """[prompts, samples] rewards -> advantages of the same shape."""
+        if rewards.shape[1] < 2:
+            raise ValueError("a group advantage needs at least two samples a prompt")
         centred = rewards - rewards.mean(dim=1, keepdim=True)
         return centred / (rewards.std(dim=1, keepdim=True) + self.epsilon)

@@ -27,7 +27,7 @@ class PassAtKAdvantage:
         """[prompts, samples] rewards of 0 or 1 -> advantages of the same shape."""
         right = rewards > 0.5
         table = [self._of_group(right.shape[1], count) for count in range(right.shape[1] + 1)]
-        groups = torch.tensor(table, device=rewards.device)[right.sum(dim=1)]
+        groups = torch.tensor(table, dtype=rewards.dtype, device=rewards.device)[right.sum(dim=1)]
         return torch.where(right, groups[:, :1], groups[:, 1:])
 
     def _of_group(self, samples: int, right: int) -> tuple[float, float]:

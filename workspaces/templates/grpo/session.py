@@ -169,6 +169,7 @@ class Session:
             "reward_mean": float(rollout.rewards.mean()),
             "entropy_mean": float(entropies.mean()),
             "entropy_quantiles": quantiles.tolist(),
+            **dict.fromkeys(("clip_fraction", "kl", "loss")),
             **diagnostics,
         }
         self._trace.write(json.dumps(row) + "\n")
