@@ -162,7 +162,7 @@ class Attempt:
         return repaired, laboratory.researcher.name
 
     def _unless_stopped(self, ask: Callable[[], Proposal]) -> Proposal:
-        """What a researcher answers. It may think for minutes: a run that is being stopped leaves it behind."""
+        """What a researcher answers; one that still thinks when the run is stopped is left behind."""
         answer: Future[Proposal] = Future()
 
         def think() -> None:
