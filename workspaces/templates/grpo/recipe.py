@@ -6,6 +6,8 @@ Which loss, advantage and terms are in force is said in entropy_control.py.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -28,11 +30,13 @@ LARGEST_GRADIENT = 1.0
 def train(session: Session) -> Policy:
     """Train from the starting policy and return the policy to be scored."""
     policy = session.starting_policy()
-    start = session.starting_policy() if any(control.needs_reference for control in (LOSS, *TERMS)) else None
+    terms: tuple[Any, ...] = TERMS
+    needs_start = any(control.needs_reference for control in (LOSS, *terms))
+    start = session.starting_policy() if needs_start else None
     optimiser = torch.optim.AdamW(
         policy.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.95), weight_decay=0.0, fused=True
     )
-    states: list[object] = [None] * (1 + len(TERMS))
+    states: list[object] = [None] * (1 + len(terms))
 
     for step in range(STEPS):
         optimiser.param_groups[0]["lr"] = LEARNING_RATE * min(1.0, (step + 1) / WARM_UP)
@@ -43,7 +47,7 @@ def train(session: Session) -> Policy:
             batch = make_batch(policy, start, rollout, advantages, rows)
             total, diagnostics, states[0] = LOSS.loss(batch, states[0])
             diagnostics["loss"] = float(total.detach())
-            for index, term in enumerate(TERMS, start=1):
+            for index, term in enumerate(terms, start=1):
                 loss, more, states[index] = term.loss(batch, states[index])
                 total = total + loss
                 diagnostics |= more
