@@ -197,7 +197,7 @@ class Run:
         """The quick probes of the scorer; cached, since they cost two scorings."""
         path = self.directory / "start.json"
         if path.exists():
-            return Score.from_json(json.loads(path.read_text()))
+            return Score.from_json(read_json(path))
         self.observer(Message("Assessing the domain: is its metric one finite number, and repeatable?"))
         seed = self.measurer.derived(f"tasks:{Split.SELECTION}")
         start, probes = probe_scoring(self.environment, self.measurer.scorer, self.settings.metric, seed)
@@ -350,7 +350,7 @@ class Clock:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._earlier = float(json.loads(path.read_text())["seconds"]) if path.exists() else 0.0
+        self._earlier = float(read_json(path)["seconds"]) if path.exists() else 0.0
         self._started = time.monotonic()
 
     @property
@@ -372,6 +372,25 @@ def write_json(path: Path, data: Any) -> None:
     temporary = path.with_name(f"{path.name}.{threading.get_ident()}.tmp")
     temporary.write_text(json.dumps(data, indent=1) + "\n")
     os.replace(temporary, path)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """What `write_json` wrote.
+
+    Raises:
+        SzilardError: the file is damaged.
+    """
+    try:
+        data = json.loads(path.read_text())
+    except ValueError as error:
+        raise SzilardError(
+            f"{path} is damaged ({error}). Delete it, then resume: it is made anew."
+        ) from error
+    if not isinstance(data, dict):
+        raise SzilardError(
+            f"{path} is damaged (it holds no object). Delete it, then resume: it is made anew."
+        )
+    return data
 
 
 def _noise(baseline: Mapping[int, Measurement], metric: str) -> float:

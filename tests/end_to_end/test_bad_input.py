@@ -174,6 +174,14 @@ def test_a_damaged_run_file_is_named_and_the_run_untouched(
     assert contents(damaged) == before
 
 
+def test_a_damaged_file_of_a_run_is_named_and_kept(run: Path, tmp_path: Path) -> None:
+    damaged = tmp_path / run.name
+    shutil.copytree(run, damaged)
+    (damaged / "clock.json").write_text("{")
+    assert "clock.json is damaged" in refused("resume", damaged)
+    assert (damaged / "clock.json").read_text() == "{"
+
+
 @pytest.mark.parametrize("verb", ["show", "diff", "replay"])
 def test_an_attempt_that_does_not_exist_is_refused(verb: str, run: Path) -> None:
     told = refused(verb, run, "4321")
@@ -247,6 +255,25 @@ def wait_for(process: subprocess.Popen[str], phase: str, attempt: int) -> None:
         if event.get("phase") == phase and event.get("attempt") == attempt:
             return
     raise AssertionError(f"it ended before attempt {attempt} was in {phase}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("spoilt", "told"),
+    [
+        ('"def train(session:\\n"', "SyntaxError"),
+        ('"import os\\n\\n\\ndef train(session):\\n    os._exit(0)\\n"', "wrote no policy"),
+    ],
+)
+def test_a_template_that_cannot_be_trained_is_refused(spoilt: str, told: str, tmp_path: Path) -> None:
+    copied = "path.write_text(recipe)"
+    code = EASY_DOMAIN.read_text()
+    assert copied in code
+    (tmp_path / "spoilt.py").write_text(code.replace(copied, f"path.write_text({spoilt})"))
+    options = ("--environment", tmp_path / "spoilt.py", "--runs-dir", tmp_path / "runs", "--workers", "1")
+    sentence = refused("run", "a goal", *options)
+    assert "cannot be trained as it is" in sentence
+    assert told in sentence
 
 
 @pytest.mark.slow
