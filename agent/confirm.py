@@ -5,7 +5,6 @@ Owns the opening of the seal. Nothing before it has scored a policy on the confi
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from agent.events import Message, Observer, Progress
 from agent.history import History
 from agent.measure import Measurer, Subject, TrainingFailed, Untrusted
 from agent.settings import RunSettings
+from agent.state_files import read_json, write_json
 from environments.base import Environment, FrontierPoint, Split
 from workspaces.ledger import Ledger
 from workspaces.measurements import Measurement
@@ -63,17 +63,14 @@ def confirm(confirming: Confirming, in_parallel: InParallel) -> dict[str, Any]:
     """
     path = confirming.directory / CONFIRMATION_FILE
     if path.exists():
-        found: dict[str, Any] = json.loads(path.read_text())
-        return found
+        return read_json(path)
     winner = confirming.history.incumbent_number()
     split = Split.CONFIRMATION if winner else Split.SELECTION
     contenders = _contenders(confirming, winner, split)
     confirming.observer(Message(_announcement(winner, contenders, split)))
     _measure(confirming, contenders, split, in_parallel)
     result = _result(confirming, contenders, winner, split)
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(result, indent=1) + "\n")
-    temporary.replace(path)
+    write_json(path, result)
     if winner:
         verdict = "confirmed" if result["confirmed"] else "not confirmed"
         confirming.ledger.tag("confirmed", contenders[1].commit, f"{verdict}: {result['reason']}")

@@ -6,7 +6,6 @@ the ledger and the measurements what is already done, so that `resume` is the sa
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -29,6 +28,7 @@ from agent.measure import Cancelled, Measurer, Subject, TrainingFailed
 from agent.plan import describe, plan, researcher_of
 from agent.scorer import Scorer
 from agent.settings import RunSettings
+from agent.state_files import Clock, read_json, write_json
 from agent.summary import RunSummary, summarise
 from environments.base import Environment, EnvironmentSpec, Guard, Score, Split, SzilardError
 from environments.registry import load
@@ -340,57 +340,15 @@ class Run:
             self.directory,
             self.settings.model_dump(mode="json", exclude={"secret"}),
             self.ledger.attempts(),
-            json.loads((self.directory / "baseline.json").read_text()),
+            read_json(self.directory / "baseline.json"),
             confirmation,
         )
-
-
-class Clock:
-    """Seconds that a run has taken, over all of its sessions."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._earlier = float(read_json(path)["seconds"]) if path.exists() else 0.0
-        self._started = time.monotonic()
-
-    @property
-    def seconds(self) -> float:
-        return self._earlier + time.monotonic() - self._started
-
-    def save(self) -> None:
-        write_json(self.path, {"seconds": self.seconds})
 
 
 def spec_in_force(spec: EnvironmentSpec, settings: RunSettings) -> EnvironmentSpec:
     """The environment's spec with the metric and guards that the run asked for."""
     guards = tuple(Guard(guard.metric, guard.tolerance) for guard in settings.guards)
     return replace(spec, metric=settings.metric, direction=settings.direction, guards=guards)
-
-
-def write_json(path: Path, data: Any) -> None:
-    """Write under a temporary name, then rename."""
-    temporary = path.with_name(f"{path.name}.{threading.get_ident()}.tmp")
-    temporary.write_text(json.dumps(data, indent=1) + "\n")
-    os.replace(temporary, path)
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """What `write_json` wrote.
-
-    Raises:
-        SzilardError: the file is damaged.
-    """
-    try:
-        data = json.loads(path.read_text())
-    except ValueError as error:
-        raise SzilardError(
-            f"{path} is damaged ({error}). Delete it, then resume: it is made anew."
-        ) from error
-    if not isinstance(data, dict):
-        raise SzilardError(
-            f"{path} is damaged (it holds no object). Delete it, then resume: it is made anew."
-        )
-    return data
 
 
 def _noise(baseline: Mapping[int, Measurement], metric: str) -> float:

@@ -71,8 +71,8 @@ def train_and_score(learning_rate: float, steps: int, seed: int, control: str | 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--learning-rates", type=float, nargs="+", default=[1e-4, 1.5e-4, 2e-4, 2.5e-4, 3e-4])
-    parser.add_argument("--steps", type=int, nargs="+", default=[75, 110, 150])
+    parser.add_argument("--learning-rates", type=float, nargs="+", default=[1e-4, 2e-4, 3e-4, 4e-4])
+    parser.add_argument("--steps", type=int, nargs="+", default=[75, 150])
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--control", type=Path)
     parser.add_argument("--workers", type=int, default=2)

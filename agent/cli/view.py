@@ -85,8 +85,6 @@ class View:
 
     def summary(self, summary: RunSummary) -> None:
         """The last words of a run."""
-        verdicts = ", ".join(f"{count} {verdict}" for verdict, count in summary.verdicts.items())
-        self._write(f"\n{summary.attempts} attempts" + (f": {verdicts}" if verdicts else ""))
         self._write(f"\n{clean(summary.paragraph)}\n\nNext: {clean(summary.next_command)}")
 
     def _elapsed(self) -> str:

@@ -38,9 +38,9 @@ class Countdown(LanguageEnvironment):
         editable=("recipe.py", "entropy_control.py", "controls/*.py"),
         protected=("train.py", "session.py", "README.md"),
         train_command=("python", "train.py"),
-        budget={"tokens": 150 * 16 * 8 * 13, "updates": 150 * 4},
-        seconds_per_attempt=20.0,
-        seeds=6,
+        budget={"tokens": 150 * 16 * 8 * 13, "updates": 150 * 2},
+        seconds_per_attempt=12.0,
+        seeds=5,
     )
 
     def starting_policy(self) -> Path:

@@ -20,7 +20,7 @@ class QuickCountdown(countdown.Countdown):
     spec = dataclasses.replace(
         countdown.Countdown.spec,
         name="quick-countdown",
-        budget={"tokens": STEPS * 16 * 8 * 13, "updates": STEPS * 4},
+        budget={"tokens": STEPS * 16 * 8 * 13, "updates": STEPS * 2},
         seconds_per_attempt=10.0,
         metric="pass_at_1",
         guards=(),
@@ -35,7 +35,7 @@ class QuickCountdown(countdown.Countdown):
     def workspace_template(self) -> Mapping[str, Path]:
         template = dict(super().workspace_template())
         recipe = re.sub(r"^STEPS = .*$", f"STEPS = {STEPS}", template["recipe.py"].read_text(), flags=re.M)
-        recipe = re.sub(r"^LEARNING_RATE = .*$", "LEARNING_RATE = 4e-4", recipe, flags=re.M)
+        recipe = re.sub(r"^LEARNING_RATE = .*$", "LEARNING_RATE = 6e-4", recipe, flags=re.M)
         path = Path(tempfile.mkdtemp()) / "recipe.py"
         path.write_text(recipe)
         return {**template, "recipe.py": path}

@@ -17,11 +17,11 @@ from evaluators.policy import Policy
 from evaluators.sampling import response_logits
 from session import Rollout, Session
 
-LEARNING_RATE = 2e-4
+LEARNING_RATE = 3e-4
 STEPS = 150
 PROMPTS = 16
 SAMPLES = 8
-MINIBATCHES = 4
+MINIBATCHES = 2
 WARM_UP = 5
 TEMPERATURE = 1.0
 LARGEST_GRADIENT = 1.0
