@@ -1,44 +1,33 @@
 """One attempt as a LangGraph graph: propose → edit → check → train → score → decide.
 
-Owns the order of the steps and what is recorded of each. Every node first asks whether it is already
-done, so a node that runs twice after a kill changes nothing. State holds numbers and commits only.
+Owns the order of the steps. Every node first asks whether it is already done, so a node that runs
+twice after a kill changes nothing. State holds numbers and commits only.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from concurrent.futures import Future, wait
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
+from agent.attempt_folder import MOST_REPAIRS, REAPPLICATION, Proposed
 from agent.check import CheckFailed, check_code
-from agent.decision import SCREENING_SEED, NeedSeed, Verdict, alpha_for_entrant, expected_entrants, judge
-from agent.events import Observer, Phase, Progress
-from agent.history import History
-from agent.measure import Cancelled, Measurer, Subject, TrainingFailed, Untrusted
+from agent.decision import SCREENING_SEED, NeedSeed
+from agent.events import Phase, Progress
+from agent.laboratory import Laboratory
+from agent.measure import Cancelled, Subject, TrainingFailed, Untrusted
 from agent.proposal import Proposal
-from agent.record import figures
-from agent.researchers.base import Context, NoProposal, Researcher
-from agent.search import hill_climb
-from agent.settings import RunSettings
-from agent.trace import digest, read_trace
-from environments.base import EnvironmentSpec, Split
+from agent.referee import Referee
+from agent.researchers.base import NoProposal
+from environments.base import Split
 from workspaces.edits import EditError, apply_edits
-from workspaces.ledger import Ledger
 from workspaces.workspace import Workspace
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.base import BaseCheckpointSaver
     from langgraph.graph.state import CompiledStateGraph
-
-MOST_REPAIRS = 2
-REAPPLICATION = "re-application of attempt "
 
 
 class AttemptState(TypedDict, total=False):
@@ -58,30 +47,13 @@ class AttemptState(TypedDict, total=False):
     racing: bool
 
 
-@dataclass(frozen=True)
-class Laboratory:
-    """What every attempt of a run works with."""
-
-    directory: Path
-    settings: RunSettings
-    spec: EnvironmentSpec
-    ledger: Ledger
-    measurer: Measurer
-    history: History
-    researcher: Researcher
-    observer: Observer
-    noise: float
-    lock: threading.RLock
-    stopping: threading.Event
-
-
 class Attempt:
     """Runs attempts in one work tree; one of these a worker."""
 
-    def __init__(self, laboratory: Laboratory, workspace: Workspace, entrants: dict[int, int]) -> None:
+    def __init__(self, laboratory: Laboratory, workspace: Workspace, referee: Referee) -> None:
         self.laboratory = laboratory
         self.workspace = workspace
-        self.entrants = entrants
+        self.referee = referee
         self._started = time.monotonic()
 
     def graph(self, saver: BaseCheckpointSaver[Any]) -> CompiledStateGraph[Any, Any, Any, Any]:
@@ -92,16 +64,10 @@ class Attempt:
             graph.add_node(name, getattr(self, f"_{name}"))
         graph.add_edge(START, "propose")
         graph.add_conditional_edges("propose", _after, {"next": "edit", "decide": "decide"})
-        graph.add_conditional_edges(
-            "edit", _after, {"next": "check", "repair": "propose", "decide": "decide"}
-        )
-        graph.add_conditional_edges(
-            "check", _after, {"next": "train", "repair": "propose", "decide": "decide"}
-        )
-        graph.add_conditional_edges(
-            "train", _after, {"next": "score", "repair": "propose", "decide": "decide"}
-        )
-        graph.add_conditional_edges("score", _after, {"next": "decide", "decide": "decide"})
+        for name, following in (("edit", "check"), ("check", "train"), ("train", "score")):
+            ways: dict[Hashable, str] = {"next": following, "repair": "propose", "decide": "decide"}
+            graph.add_conditional_edges(name, _after, ways)
+        graph.add_edge("score", "decide")
         graph.add_conditional_edges("decide", _after_decision, {"train": "train", "end": END})
         return graph.compile(checkpointer=saver)
 
@@ -112,54 +78,54 @@ class Attempt:
     def finish(self, number: int) -> None:
         """Delete the policies of an attempt that was not kept, unless they are asked for."""
         record = self.laboratory.ledger.attempt(number)
-        if self.laboratory.settings.keep_policies or record is None or record.verdict == "kept":
-            return
-        for policy in self._folder(number).glob("*/out/policy"):
-            shutil.rmtree(policy, ignore_errors=True)
+        if not self.laboratory.settings.keep_policies and record is not None and record.verdict != "kept":
+            self.laboratory.folder(number).delete_policies()
 
     def _propose(self, state: AttemptState) -> AttemptState:
         laboratory, number = self.laboratory, state["number"]
         repairs = state.get("repairs", 0) + (1 if state.get("failed") else 0)
-        parent, commit = state.get("parent"), state.get("parent_commit")
-        with laboratory.lock:
-            if parent is None or commit is None:
-                parent = self._select_parent(number)
-                commit = self._commit_of(parent)
+        if "parent" in state:
+            parent, commit = state["parent"], state["parent_commit"]
+        else:
+            with laboratory.lock:
+                parent, commit = laboratory.parent_of(number)
         fixed: AttemptState = {"parent": parent, "parent_commit": commit, "repairs": repairs, "failed": False}
         self._tell(number, "propose")
-        if not self._proposal_path(number, repairs).exists():
+        folder = laboratory.folder(number)
+        proposed = folder.proposed(repairs)
+        if proposed is None:
             try:
-                proposal, researcher = self._ask(number, parent, commit, repairs)
+                proposed = self._ask(number, parent, commit, repairs)
             except NoProposal as error:
                 reason = str(error)
                 if repairs:
-                    reason = f"{self._failure(number).splitlines()[0]}; not mended: {reason}"
+                    reason = f"{folder.failure.splitlines()[0]}; not mended: {reason}"
                 return {**fixed, "ended": "refused", "reason": reason}
-            row = {"researcher": researcher, "proposal": proposal.model_dump(mode="json")}
-            _write(self._proposal_path(number, repairs), json.dumps(row, indent=1))
-        proposal, _ = self._proposal(number, repairs)
+            folder.keep_proposal(repairs, proposed)
+        proposal = proposed.proposal
         self._tell(number, "propose", hypothesis=proposal.hypothesis, detail=_prediction(proposal))
         return fixed
 
-    def _ask(self, number: int, parent: int, commit: str, repairs: int) -> tuple[Proposal, str]:
-        laboratory = self.laboratory
-        original = self._reapplied(number)
+    def _ask(self, number: int, parent: int, commit: str, repairs: int) -> Proposed:
+        laboratory, folder = self.laboratory, self.laboratory.folder(number)
+        original = folder.reapplies
         if original is not None:
-            if repairs:
-                raise NoProposal(self._failure(number))
-            proposal, _ = self._proposal(original, self._latest(original))
-            return proposal, f"{REAPPLICATION}{original}"
-        context = self._context(number, parent, commit)
-        folder = self._folder(number)
-        if repairs == 0:
-            proposal = self._unless_stopped(lambda: laboratory.researcher.propose(context, folder))
-            return proposal, laboratory.researcher.name
-        earlier, _ = self._proposal(number, repairs - 1)
-        failure = self._failure(number)
-        repaired = self._unless_stopped(
-            lambda: laboratory.researcher.repair(context, earlier, failure, folder)
+            late = laboratory.folder(original).last_proposed()
+            if repairs or late is None:
+                raise NoProposal(f"the edits of attempt {original} do not fit the newer incumbent")
+            return Proposed(late.proposal, f"{REAPPLICATION}{original}")
+        context, researcher = laboratory.context(number, parent, commit), laboratory.researcher
+        earlier = folder.proposed(repairs - 1)
+        if earlier is None:
+            return Proposed(
+                self._unless_stopped(lambda: researcher.propose(context, folder.path)), researcher.name
+            )
+        return Proposed(
+            self._unless_stopped(
+                lambda: researcher.repair(context, earlier.proposal, folder.failure, folder.path)
+            ),
+            researcher.name,
         )
-        return repaired, laboratory.researcher.name
 
     def _unless_stopped(self, ask: Callable[[], Proposal]) -> Proposal:
         """What a researcher answers; one that still thinks when the run is stopped is left behind."""
@@ -179,38 +145,51 @@ class Attempt:
 
     def _edit(self, state: AttemptState) -> AttemptState:
         laboratory, number, repairs = self.laboratory, state["number"], state["repairs"]
-        proposal, researcher = self._proposal(number, repairs)
+        spec = laboratory.spec
+        proposed = laboratory.folder(number).proposed(repairs)
+        if proposed is None:
+            raise RuntimeError(f"attempt {number} lost its proposal")
         self._tell(number, "edit")
         before = laboratory.history.files(state["parent_commit"])
         try:
             after = apply_edits(
-                before, proposal.edits, editable=laboratory.spec.editable, protected=laboratory.spec.protected
+                before, proposed.proposal.edits, editable=spec.editable, protected=spec.protected
             )
         except EditError as error:
             return self._fail(number, repairs, str(error), "refused")
         changed = {path: text for path, text in after.items() if before.get(path) != text}
         with laboratory.lock:
-            commit = laboratory.ledger.commit_code(
-                number,
-                state["parent_commit"],
-                state["parent"],
-                changed,
-                hypothesis=proposal.hypothesis,
-                mechanism=proposal.mechanism,
-                researcher=researcher,
-                predicted_score_change=proposal.predicted_score_change,
-                predicted_entropy=proposal.predicted_entropy,
-                repair=repairs,
-            )
-            if not researcher.startswith(REAPPLICATION):
-                fingerprint = laboratory.history.fingerprint(commit)
-                twin = laboratory.history.twin(fingerprint, number)
-                if fingerprint == laboratory.history.fingerprint(laboratory.ledger.tags()["baseline"]):
-                    return self._fail(number, repairs, "this code equals the baseline's", "refused")
-                if twin is not None:
-                    told = f"this code equals attempt {twin.number}'s ({twin.verdict or 'in flight'})"
-                    return self._fail(number, repairs, told, "refused")
+            commit = self._commit_code(state, proposed, changed)
+            known = self._known(number, commit) if not proposed.researcher.startswith(REAPPLICATION) else None
+        if known is not None:
+            return self._fail(number, repairs, known, "refused")
         return {"code_commit": commit, "seed": SCREENING_SEED}
+
+    def _commit_code(self, state: AttemptState, proposed: Proposed, changed: dict[str, str]) -> str:
+        proposal = proposed.proposal
+        return self.laboratory.ledger.commit_code(
+            state["number"],
+            state["parent_commit"],
+            state["parent"],
+            changed,
+            hypothesis=proposal.hypothesis,
+            mechanism=proposal.mechanism,
+            researcher=proposed.researcher,
+            predicted_score_change=proposal.predicted_score_change,
+            predicted_entropy=proposal.predicted_entropy,
+            repair=state["repairs"],
+        )
+
+    def _known(self, number: int, commit: str) -> str | None:
+        """Says so where the code equals an earlier one's: that costs no training."""
+        history = self.laboratory.history
+        fingerprint = history.fingerprint(commit)
+        if fingerprint == history.fingerprint(self.laboratory.baseline):
+            return "this code equals the baseline's"
+        twin = history.twin(fingerprint, number)
+        if twin is None:
+            return None
+        return f"this code equals attempt {twin.number}'s ({twin.verdict or 'in flight'})"
 
     def _check(self, state: AttemptState) -> AttemptState:
         self._tell(state["number"], "check")
@@ -257,201 +236,54 @@ class Attempt:
         laboratory, number = self.laboratory, state["number"]
         with laboratory.lock:
             record = laboratory.ledger.attempt(number)
-            if record is not None and record.verdict is not None:
+            if record is not None and record.result_commit is not None:
                 if record.verdict == "kept":
-                    self._promote(state, record.result_commit)
+                    self.referee.promote(state["parent_commit"], record.result_commit)
                 return {"racing": False}
             if "ended" in state:
-                self._record_refusal(state)
-                self._conclude(state, state["ended"], state["reason"], None)
-                return {"racing": False}
-            ruling = self._judge(state)
+                return self._close(state)
+            code, comparator = state["code_commit"], state["parent_commit"]
+            ruling = self.referee.judge(code, comparator, state.get("alpha", 0.0))
             if isinstance(ruling, NeedSeed):
-                return self._race_on(state, ruling)
-            self._record_verdict(state, ruling)
+                self._tell(number, "decide", detail=ruling.reason)
+                onward: AttemptState = {"seed": ruling.seed_index, "racing": True}
+                if "entrant" not in state:
+                    onward["entrant"], onward["alpha"] = self.referee.enter(number)
+                return onward
+            outcome = self.referee.rule(number, state["parent"], comparator, code, ruling)
+        self._tell(number, "done", detail=ruling.reason, verdict=outcome, change=ruling.change)
         return {"racing": False}
 
-    def _judge(self, state: AttemptState) -> Verdict | NeedSeed:
-        laboratory = self.laboratory
-        seeds = range(laboratory.settings.seeds + 1)
-        measured = laboratory.history.measurements(state["code_commit"], Split.SELECTION, seeds)
-        if len({m.policy_hash for m in measured.values()}) < len(measured):
-            reason = "two seeds gave the same policy: the edit fixes the seed"
-            return Verdict("void", None, None, None, state.get("alpha", 0.0), len(measured) - 1, (), reason)
-        return judge(
-            laboratory.history.arm(state["code_commit"], Split.SELECTION, seeds),
-            laboratory.history.arm(state["parent_commit"], Split.SELECTION, seeds),
-            laboratory.history.arm(laboratory.ledger.tags()["baseline"], Split.SELECTION, seeds),
-            laboratory.settings,
-            seeds=laboratory.settings.seeds,
-            alpha=state.get("alpha", 0.0),
-            noise=laboratory.noise,
-        )
-
-    def _race_on(self, state: AttemptState, need: NeedSeed) -> AttemptState:
-        self._tell(state["number"], "decide", detail=need.reason)
-        onward: AttemptState = {"seed": need.seed_index, "racing": True}
-        if "entrant" not in state:
-            entrant = self.entrants.get(state["number"], len(self.entrants))
-            self.entrants[state["number"]] = entrant
-            onward["entrant"] = entrant
-            onward["alpha"] = self._alpha(entrant)
-        return onward
-
-    def _alpha(self, entrant: int) -> float:
-        """What the entrant of that place may spend; one whose verdict is open passes nothing on."""
-        verdicts = {record.number: record.verdict or "open" for record in self.laboratory.ledger.attempts()}
-        places = {place: number for number, place in self.entrants.items()}
-        outcomes = [verdicts.get(places[place], "open") for place in range(entrant)]
-        settings = self.laboratory.settings
-        return alpha_for_entrant(settings.alpha, outcomes, expected_entrants(settings.attempts))
-
-    def _record_verdict(self, state: AttemptState, verdict: Verdict) -> None:
-        laboratory = self.laboratory
-        outcome, reason = verdict.outcome, verdict.reason
-        reapply = False
-        if outcome == "kept" and laboratory.ledger.incumbent() != state["parent_commit"]:
-            outcome, reapply = "inconclusive", True
-            reason = (
-                f"beats attempt {state['parent']}, which is no longer the incumbent: raced anew ({reason})"
+    def _close(self, state: AttemptState) -> AttemptState:
+        """Record an attempt that never came to a verdict; it stays reviewable, be it by its parent's tree."""
+        number, outcome, reason = state["number"], state["ended"], state["reason"]
+        if self.laboratory.ledger.attempt(number) is None:
+            nothing = Proposal.model_construct(
+                hypothesis="no usable proposal",
+                mechanism=reason,
+                predicted_score_change=0.0,
+                predicted_entropy=0.0,
             )
-        commit = self._conclude(state, outcome, reason, verdict, reapply=reapply)
-        if outcome == "kept":
-            self._promote(state, commit)
-
-    def _promote(self, state: AttemptState, commit: str | None) -> None:
-        ledger = self.laboratory.ledger
-        if commit is not None and ledger.incumbent() == state["parent_commit"]:
-            ledger.set_incumbent(commit)
-
-    def _record_refusal(self, state: AttemptState) -> None:
-        """A refused attempt stays reviewable: it has a code commit, be it of its parent's tree."""
-        laboratory, number = self.laboratory, state["number"]
-        if laboratory.ledger.attempt(number) is not None:
-            return
-        latest = self._latest(number)
-        proposal, researcher = self._proposal(number, latest) if latest >= 0 else (None, None)
-        laboratory.ledger.commit_code(
-            number,
-            state["parent_commit"],
-            state["parent"],
-            {},
-            hypothesis=proposal.hypothesis if proposal else "no usable proposal",
-            mechanism=proposal.mechanism if proposal else state["reason"],
-            researcher=researcher or laboratory.researcher.name,
-            predicted_score_change=proposal.predicted_score_change if proposal else 0.0,
-            predicted_entropy=proposal.predicted_entropy if proposal else 0.0,
-        )
-
-    def _conclude(
-        self,
-        state: AttemptState,
-        outcome: str,
-        reason: str,
-        verdict: Verdict | None,
-        *,
-        reapply: bool = False,
-    ) -> str:
-        laboratory, number = self.laboratory, state["number"]
-        measured = {}
-        if "code_commit" in state and outcome != "refused":
-            seeds = range(laboratory.settings.seeds + 1)
-            measured = laboratory.history.measurements(state["code_commit"], Split.SELECTION, seeds)
-        trailers = figures(laboratory.settings, verdict, measured, compared_with=state["parent"])
-        if "entrant" in state:
-            trailers["Entrant"] = str(state["entrant"])
-        if reapply:
-            trailers["Reapply"] = "yes"
-        commit = laboratory.ledger.commit_result(number, verdict=outcome, reason=reason, trailers=trailers)
-        self._tell(
-            number,
-            "done",
-            detail=reason,
-            verdict=outcome,
-            change=verdict.change if verdict else None,
-        )
-        return commit
-
-    def _select_parent(self, number: int) -> int:
-        original = self._reapplied(number)
-        if original is not None:
-            return self.laboratory.history.incumbent_number()
-        records = self.laboratory.ledger.attempts()
-        return hill_climb.select([self.laboratory.history.entry(r) for r in records if r.number < number])
-
-    def _commit_of(self, number: int) -> str:
-        ledger = self.laboratory.ledger
-        if number == 0:
-            return ledger.tags()["baseline"]
-        record = ledger.attempt(number)
-        if record is None or record.result_commit is None:
-            raise RuntimeError(f"attempt {number} was chosen as a parent before it was decided")
-        return record.result_commit
-
-    def _reapplied(self, number: int) -> int | None:
-        """The attempt that this one re-applies, as noted when its number was given out."""
-        try:
-            return int((self._folder(number) / "reapplies").read_text())
-        except FileNotFoundError:
-            return None
-
-    def _context(self, number: int, parent: int, commit: str) -> Context:
-        laboratory, settings = self.laboratory, self.laboratory.settings
-        history, seeds = laboratory.history, range(settings.seeds + 1)
-        records = [record for record in laboratory.ledger.attempts() if record.number < number]
-        entries = tuple(history.entry(record) for record in records)
-        baseline = history.baseline_entry(settings.metric, seeds)
-        incumbent = next((entry for entry in entries if entry.number == parent), baseline)
-        folder = self._folder(parent) / f"{Split.SELECTION}-{SCREENING_SEED}"
-        return Context(
-            goal=settings.goal,
-            spec=laboratory.spec,
-            attempt=number,
-            attempts=settings.attempts,
-            seed=laboratory.measurer.derived(f"propose:{settings.seed}:{number}"),
-            parent=parent,
-            files=history.files(commit),
-            protected_files=laboratory.ledger.files(commit, laboratory.spec.protected),
-            baseline=baseline,
-            incumbent=incumbent,
-            history=entries,
-            noise=laboratory.noise,
-            diagnostics=digest(read_trace(folder / "out" / "trace.jsonl")),
-        )
+            proposed = self.laboratory.folder(number).last_proposed()
+            self._commit_code(state, proposed or Proposed(nothing, self.laboratory.researcher.name), {})
+        code = state.get("code_commit") if outcome != "refused" else None
+        self.referee.close(number, state["parent"], outcome, reason, code)
+        self._tell(number, "done", detail=reason, verdict=outcome)
+        return {"racing": False}
 
     def _subject(self, state: AttemptState) -> Subject:
-        return Subject(state["code_commit"], self._folder(state["number"]), self.workspace)
-
-    def _folder(self, number: int) -> Path:
-        folder = self.laboratory.directory / "attempts" / f"{number:04d}"
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
-
-    def _proposal_path(self, number: int, repairs: int) -> Path:
-        return self._folder(number) / f"proposal-{repairs}.json"
-
-    def _proposal(self, number: int, repairs: int) -> tuple[Proposal, str]:
-        row = json.loads(self._proposal_path(number, repairs).read_text())
-        return Proposal.model_validate(row["proposal"]), row["researcher"]
-
-    def _latest(self, number: int) -> int:
-        """How often the attempt's proposal was repaired; -1 where there is none."""
-        return max(
-            (r for r in range(MOST_REPAIRS + 1) if self._proposal_path(number, r).exists()), default=-1
-        )
-
-    def _failure(self, number: int) -> str:
-        return (self._folder(number) / "failure.txt").read_text()
+        return Subject(state["code_commit"], self.laboratory.folder(state["number"]).path, self.workspace)
 
     def _fail(
         self, number: int, repairs: int, failure: str, ended: Literal["refused", "crashed"]
     ) -> AttemptState:
         """Back to the researcher with the failure, at most twice."""
-        self._tell(number, "check", detail=failure.splitlines()[0][:200])
-        _write(self._folder(number) / "failure.txt", failure)
+        headline = failure.splitlines()[0]
+        self._tell(number, "check", detail=headline[:200])
+        self.laboratory.folder(number).failure = failure
         if repairs < MOST_REPAIRS:
             return {"failed": True}
-        return {"ended": ended, "reason": failure.splitlines()[0][:400]}
+        return {"ended": ended, "reason": headline[:400]}
 
     def _tell(self, number: int, phase: Phase, **known: Any) -> None:
         seconds = time.monotonic() - self._started
@@ -473,9 +305,3 @@ def _prediction(proposal: Proposal) -> str:
         f"predicts {proposal.predicted_score_change:+.4f} and final entropy "
         f"{proposal.predicted_entropy:.3f} nats a token"
     )
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(text)
-    os.replace(temporary, path)

@@ -11,8 +11,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
-from agent.attempt import REAPPLICATION, Attempt, Laboratory
+from agent.attempt import Attempt
+from agent.attempt_folder import REAPPLICATION
 from agent.events import Message
+from agent.laboratory import Laboratory
+from agent.referee import Referee
 from workspaces.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -43,7 +46,7 @@ class Dispatcher:
         self._database = _open_checkpoints(directory / CHECKPOINTS)
         self._saver = SqliteSaver(self._database)
         self._saver.setup()
-        self._entrants = self._known_entrants()
+        self._referee = Referee(laboratory, self._known_entrants())
         self._begun = set(self._unfinished())
         self._waiting = sorted(self._begun)
         self._told = False
@@ -87,7 +90,7 @@ class Dispatcher:
         """The attempt runner of a work tree and its compiled graph, made once."""
         with self._lock:
             if workspace.path not in self._workers:
-                attempt = Attempt(self.laboratory, workspace, self._entrants)
+                attempt = Attempt(self.laboratory, workspace, self._referee)
                 self._workers[workspace.path] = (attempt, attempt.graph(self._saver))
             return self._workers[workspace.path]
 
@@ -129,13 +132,11 @@ class Dispatcher:
         """A late winner is re-applied on the newer incumbent before anything new is tried."""
         records = self.laboratory.ledger.attempts()
         done = {record.researcher for record in records}
-        for path in (self.directory / "attempts").glob("*/reapplies"):
-            done.add(f"{REAPPLICATION}{path.read_text()}")
-        folder = self.directory / "attempts" / f"{number:04d}"
-        folder.mkdir(parents=True, exist_ok=True)
+        for begun in self._begun:
+            done.add(f"{REAPPLICATION}{self.laboratory.folder(begun).reapplies}")
         for record in records:
             if "Reapply" in record.trailers and f"{REAPPLICATION}{record.number}" not in done:
-                (folder / "reapplies").write_text(str(record.number))
+                self.laboratory.folder(number).reapplies = record.number
                 return
 
 

@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from agent.assess import probe_baseline, probe_scoring, require
-from agent.attempt import Laboratory
 from agent.confirm import Confirming, confirm
 from agent.events import Event, Message, Observer, Progress
 from agent.history import History
+from agent.laboratory import Laboratory
 from agent.measure import Cancelled, Measurer, Subject, TrainingFailed
 from agent.plan import describe, plan, researcher_of
 from agent.scorer import Scorer

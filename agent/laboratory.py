@@ -1,0 +1,83 @@
+"""What every attempt of a run works with, and what a researcher is shown of it.
+
+Owns the shared parts and the context of a proposal; the steps of an attempt are in `attempt`.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.attempt_folder import AttemptFolder
+from agent.decision import SCREENING_SEED
+from agent.events import Observer
+from agent.history import History
+from agent.measure import Measurer
+from agent.researchers.base import Context, Researcher
+from agent.search import hill_climb
+from agent.settings import RunSettings
+from agent.trace import digest, read_trace
+from environments.base import EnvironmentSpec, Split
+from workspaces.ledger import Ledger
+
+
+@dataclass(frozen=True)
+class Laboratory:
+    """The rooms of one run. `noise` is the seed standard deviation of the baseline's metric."""
+
+    directory: Path
+    settings: RunSettings
+    spec: EnvironmentSpec
+    ledger: Ledger
+    measurer: Measurer
+    history: History
+    researcher: Researcher
+    observer: Observer
+    noise: float
+    lock: threading.RLock
+    stopping: threading.Event
+
+    def folder(self, number: int) -> AttemptFolder:
+        return AttemptFolder(self.directory, number)
+
+    @property
+    def seeds(self) -> range:
+        """Every seed index of an attempt: the screening seed, then the evidence seeds."""
+        return range(self.settings.seeds + 1)
+
+    @property
+    def baseline(self) -> str:
+        """The baseline's commit."""
+        return self.ledger.tags()["baseline"]
+
+    def parent_of(self, number: int) -> tuple[int, str]:
+        """The attempt that a new one builds on, and its commit; 0 is the baseline."""
+        if self.folder(number).reapplies is not None:
+            return self.history.incumbent_number(), self.ledger.incumbent()
+        records = [record for record in self.ledger.attempts() if record.number < number]
+        parent = hill_climb.select([self.history.entry(record) for record in records])
+        commits = {record.number: record.result_commit for record in records}
+        return parent, commits.get(parent) or self.baseline
+
+    def context(self, number: int, parent: int, commit: str) -> Context:
+        """Everything that a researcher is shown for attempt `number` on `parent`."""
+        records = [record for record in self.ledger.attempts() if record.number < number]
+        entries = tuple(self.history.entry(record) for record in records)
+        baseline = self.history.baseline_entry(self.settings.metric, self.seeds)
+        trace = self.folder(parent).path / f"{Split.SELECTION}-{SCREENING_SEED}" / "out" / "trace.jsonl"
+        return Context(
+            goal=self.settings.goal,
+            spec=self.spec,
+            attempt=number,
+            attempts=self.settings.attempts,
+            seed=self.measurer.derived(f"propose:{self.settings.seed}:{number}"),
+            parent=parent,
+            files=self.history.files(commit),
+            protected_files=self.ledger.files(commit, self.spec.protected),
+            baseline=baseline,
+            incumbent=next((entry for entry in entries if entry.number == parent), baseline),
+            history=entries,
+            noise=self.noise,
+            diagnostics=digest(read_trace(trace)),
+        )

@@ -1,0 +1,115 @@
+"""Turns the measurements of an attempt into its verdict, and the verdict into its result commit.
+
+Owns who has entered the race, what alpha each entrant may spend, and the promotion of a winner; the
+rule itself is in `decision`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from agent.attempt_folder import CONVERSATION_FILE
+from agent.decision import Arm, NeedSeed, Verdict, alpha_for_entrant, expected_entrants, judge
+from agent.laboratory import Laboratory
+from agent.record import figures
+from environments.base import Split
+from workspaces.measurements import Measurement
+
+
+class Referee:
+    """Judges the attempts of one run. Every method is called under the laboratory's lock.
+
+    `entrants` maps attempt number to place in the race; places are given out in the order of entry.
+    """
+
+    def __init__(self, laboratory: Laboratory, entrants: Mapping[int, int]) -> None:
+        self.laboratory = laboratory
+        self.entrants = dict(entrants)
+
+    def judge(self, code: str, comparator: str, alpha: float) -> Verdict | NeedSeed:
+        """The verdict on a code commit as far as it is measured, or the next seed that it needs."""
+        laboratory = self.laboratory
+        measured = self._measured(code)
+        if len({m.policy_hash for m in measured.values()}) < len(measured):
+            reason = "two seeds gave the same policy: the edit fixes the seed"
+            return Verdict("void", None, None, None, alpha, len(measured) - 1, (), reason)
+        settings = laboratory.settings
+        return judge(
+            self._arm(code),
+            self._arm(comparator),
+            self._arm(laboratory.baseline),
+            settings,
+            seeds=settings.seeds,
+            alpha=alpha,
+            noise=laboratory.noise,
+        )
+
+    def enter(self, number: int) -> tuple[int, float]:
+        """Place of an attempt in the race and what alpha it may spend.
+
+        An entrant before it whose verdict is open passes nothing on.
+        """
+        place = self.entrants.setdefault(number, max(self.entrants.values(), default=-1) + 1)
+        verdicts = {record.number: record.verdict for record in self.laboratory.ledger.attempts()}
+        numbers = {other: entrant for entrant, other in self.entrants.items()}
+        outcomes = [verdicts.get(numbers.get(other, 0)) or "open" for other in range(place)]
+        settings = self.laboratory.settings
+        return place, alpha_for_entrant(settings.alpha, outcomes, expected_entrants(settings.attempts))
+
+    def rule(self, number: int, parent: int, comparator: str, code: str, verdict: Verdict) -> str:
+        """Record a verdict; a winner is promoted, one that comes late is to be raced anew."""
+        outcome, reason, late = verdict.outcome, verdict.reason, False
+        if outcome == "kept" and self.laboratory.ledger.incumbent() != comparator:
+            outcome, late = "inconclusive", True
+            reason = f"beats attempt {parent}, which is no longer the incumbent: raced anew ({reason})"
+        commit = self._conclude(number, parent, outcome, reason, code, verdict, late=late)
+        if outcome == "kept":
+            self.promote(comparator, commit)
+        return outcome
+
+    def close(self, number: int, parent: int, outcome: str, reason: str, code: str | None) -> None:
+        """Record an attempt that ended without a verdict on its score."""
+        self._conclude(number, parent, outcome, reason, code, None)
+
+    def promote(self, comparator: str, commit: str) -> None:
+        """Make a winner the incumbent, unless that has been done."""
+        if self.laboratory.ledger.incumbent() == comparator:
+            self.laboratory.ledger.set_incumbent(commit)
+
+    def _conclude(
+        self,
+        number: int,
+        parent: int,
+        outcome: str,
+        reason: str,
+        code: str | None,
+        verdict: Verdict | None,
+        *,
+        late: bool = False,
+    ) -> str:
+        laboratory = self.laboratory
+        measured = self._measured(code) if code is not None else {}
+        trailers = figures(laboratory.settings, verdict, measured, compared_with=parent)
+        if number in self.entrants:
+            trailers["Entrant"] = str(self.entrants[number])
+        if late:
+            trailers["Reapply"] = "yes"
+        commit = laboratory.ledger.commit_result(number, verdict=outcome, reason=reason, trailers=trailers)
+        self._keep_evidence(number, measured)
+        return commit
+
+    def _arm(self, commit: str) -> Arm:
+        return self.laboratory.history.arm(commit, Split.SELECTION, self.laboratory.seeds)
+
+    def _measured(self, code: str) -> dict[int, Measurement]:
+        return self.laboratory.history.measurements(code, Split.SELECTION, self.laboratory.seeds)
+
+    def _keep_evidence(self, number: int, measured: Mapping[int, Measurement]) -> None:
+        store = self.laboratory.measurer.store.directory
+        names = [f"{measurement.key.digest}.json" for measurement in measured.values()]
+        evidence = {f"measurements/{name}": (store / name).read_bytes() for name in names}
+        conversation = self.laboratory.folder(number).path / CONVERSATION_FILE
+        if conversation.exists():
+            evidence[f"attempts/{number:04d}/{CONVERSATION_FILE}"] = conversation.read_bytes()
+        if evidence:
+            self.laboratory.ledger.store_evidence(evidence, "Evidence: measurements and conversations")
