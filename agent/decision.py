@@ -176,9 +176,10 @@ def judge(
 
     `seeds` is how many evidence seeds an attempt may have, `alpha` what this entrant may spend, `noise`
     the seed standard deviation of the baseline's metric. An attempt enters if the screening seed shows
-    at least a quarter of `noise`; it is reverted as soon as two or more evidence seeds show no gain; with all
-    of them it is kept if a one-sided paired t test with its own variance passes at `alpha` and every
-    guard is shown to hold.
+    at least a quarter of `noise`, held half against the comparator on that seed and half against its
+    mean, so that one lucky seed of the comparator does not shut out everything. It is reverted as soon
+    as two or more evidence seeds show no gain; with all of them it is kept if a one-sided paired t test
+    with its own variance passes at `alpha` and every guard is shown to hold.
 
     Raises:
         InvalidComparison: a seed that the attempt has is missing on the other side, or a metric is.
@@ -308,7 +309,9 @@ def above_frontier(winner: Arm, frontier: Mapping[str, Arm], rules: Rules) -> Fr
 def _screen(
     attempt: Arm, comparator: Arm, baseline: Arm, rules: Rules, sign: float, noise: float
 ) -> Verdict | NeedSeed:
-    change = _changes(attempt, comparator, rules.metric, [SCREENING_SEED])[0]
+    paired = _changes(attempt, comparator, rules.metric, [SCREENING_SEED])[0]
+    usual = statistics.fmean(_value(comparator, seed, rules.metric) for seed in comparator.scores)
+    change = (paired + _value(attempt, SCREENING_SEED, rules.metric) - usual) / 2
     guards = _guards(attempt, baseline, rules, [SCREENING_SEED])
     reason = None
     if sign * change <= 0 or sign * change < noise / 4:

@@ -61,7 +61,7 @@ def _finite(ctx: click.Context, parameter: click.Parameter, given: float | None)
 @click.option(
     "--seeds",
     type=click.IntRange(min=2),
-    default=5,
+    default=6,
     show_default=True,
     help="Evidence seeds of an attempt that looks promising.",
 )

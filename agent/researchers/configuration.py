@@ -34,7 +34,7 @@ class Control:
 
     name: str
     module: str
-    slot: Literal["loss", "advantage", "term"]
+    slot: Literal["loss", "advantage", "average", "term"]
     label: str
     parameter: str
     default: float
@@ -73,6 +73,11 @@ CONTROLS = {
             "a group is rewarded for one right answer among k, so easy prompts stop spending entropy",
         ),
         Control(
+            "WeightAverage", "weight_average", "average", "weight averaging {}", "decay", 0.98, 0.98,
+            (0.9, 0.95, 0.98, 0.99),
+            "the noise of the last updates is averaged away, as a lower rate at the end would",
+        ),
+        Control(
             "EntropyBonus", "entropy_bonus", "term", "entropy bonus {}", "coefficient", 0.005, 0.005,
             (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02),
             "uncertainty itself is paid for",
@@ -85,7 +90,11 @@ CONTROLS = {
     )
 }  # fmt: skip
 _ORDER = {name: rank for rank, name in enumerate(CONTROLS)}
-_PLAIN = {"LOSS": ("ppo_clip", "PpoClip"), "ADVANTAGE": ("group_advantage", "GroupAdvantage")}
+_PLAIN = {
+    "LOSS": ("ppo_clip", "PpoClip"),
+    "ADVANTAGE": ("group_advantage", "GroupAdvantage"),
+    "AVERAGE": ("last_iterate", "LastIterate"),
+}
 
 
 @dataclass(frozen=True)
@@ -112,7 +121,7 @@ def read(files: Mapping[str, str]) -> Configuration | None:
     if not isinstance(terms, ast.Tuple | ast.List):
         return None
     found: dict[str, float] = {}
-    slots = [("loss", control.get("LOSS")), ("advantage", control.get("ADVANTAGE"))]
+    slots = [(name.lower(), control.get(name)) for name in _PLAIN]
     for slot, node in [*slots, *(("term", term) for term in terms.elts)]:
         part = _component(slot, node)
         if part is None or part[0] in found:
@@ -210,21 +219,22 @@ def _ordered(controls: Mapping[str, float]) -> tuple[tuple[str, float], ...]:
 
 
 def _entropy_control(target: Configuration) -> str:
-    parts = {slot: list[str]() for slot in ("loss", "advantage", "term")}
+    parts = {slot: list[str]() for slot in ("loss", "advantage", "average", "term")}
     modules = {}
     for name, value in target.controls:
         parts[CONTROLS[name].slot].append(CONTROLS[name].written(value))
         modules[CONTROLS[name].module] = name
-    for slot, (module, name) in (("loss", _PLAIN["LOSS"]), ("advantage", _PLAIN["ADVANTAGE"])):
-        if not parts[slot]:
-            parts[slot].append(f"{name}()")
+    for slot, (module, name) in _PLAIN.items():
+        if not parts[slot.lower()]:
+            parts[slot.lower()].append(f"{name}()")
             modules[module] = name
     imports = "\n".join(f"from controls.{module} import {modules[module]}" for module in sorted(modules))
     terms = "".join(f"{term}, " for term in parts["term"]).removesuffix(" ")
     terms = terms if len(parts["term"]) == 1 else terms.removesuffix(",")
     return (
-        '"""The entropy control in force: one loss, one advantage, any terms. Yours to edit."""\n\n'
-        f"{imports}\n\nLOSS = {parts['loss'][0]}\nADVANTAGE = {parts['advantage'][0]}\nTERMS = ({terms})\n"
+        '"""The entropy control in force: a loss, an advantage, an average, any terms. Yours to edit."""\n\n'
+        f"{imports}\n\nLOSS = {parts['loss'][0]}\nADVANTAGE = {parts['advantage'][0]}\n"
+        f"AVERAGE = {parts['average'][0]}\nTERMS = ({terms})\n"
     )
 
 

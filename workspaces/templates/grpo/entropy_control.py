@@ -1,8 +1,10 @@
-"""The entropy control in force: one loss, one advantage, any terms. Yours to edit."""
+"""The entropy control in force: a loss, an advantage, an average, any terms. Yours to edit."""
 
 from controls.group_advantage import GroupAdvantage
+from controls.last_iterate import LastIterate
 from controls.ppo_clip import PpoClip
 
 LOSS = PpoClip()
 ADVANTAGE = GroupAdvantage()
+AVERAGE = LastIterate()
 TERMS = ()

@@ -1,7 +1,7 @@
 """GRPO on a domain with a reward: sample in groups, compare within the group, update, repeat.
 
 Yours to edit. `session` owns what you may not decide: tasks, rewards, budget, starting policy.
-Which loss, advantage and terms are in force is said in entropy_control.py.
+Which loss, advantage, average and terms are in force is said in entropy_control.py.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from controls.batch import Batch
-from entropy_control import ADVANTAGE, LOSS, TERMS
+from entropy_control import ADVANTAGE, AVERAGE, LOSS, TERMS
 from evaluators.policy import Policy
 from evaluators.sampling import response_logits
 from session import Rollout, Session
@@ -36,6 +36,7 @@ def train(session: Session) -> Policy:
     optimiser = torch.optim.AdamW(
         policy.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.95), weight_decay=0.0, fused=True
     )
+    average = session.starting_policy()
     states: list[object] = [None] * (1 + len(terms))
 
     for step in range(STEPS):
@@ -55,8 +56,9 @@ def train(session: Session) -> Policy:
             total.backward()
             torch.nn.utils.clip_grad_norm_(policy.parameters(), LARGEST_GRADIENT)
             session.update(optimiser)
+            AVERAGE.update(average, policy)
         session.record(step, rollout, diagnostics)
-    return policy
+    return average
 
 
 def make_batch(
