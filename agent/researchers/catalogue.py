@@ -158,8 +158,8 @@ def _proposal(
     return Proposal(
         hypothesis=_hypothesis(surrogate, tried, baseline, parent, target),
         mechanism=_mechanism(context, surrogate, tried, baseline, target, change, entropy),
-        predicted_score_change=min(max(change, -10.0), 10.0),
-        predicted_entropy=min(entropy, 20.0),
+        predicted_score_change=round(min(max(change, -10.0), 10.0), 6),
+        predicted_entropy=round(min(entropy, 20.0), 4),
         edits=edits(context.files, target, context.baseline.files),
     )
 
