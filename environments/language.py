@@ -70,12 +70,16 @@ class LanguageEnvironment(Environment):
         rate = float(re.findall(RATE_LINE, recipe, re.M)[0])
         steps = int(re.findall(STEPS_LINE, recipe, re.M)[0])
         points = [
-            ("learning rate x 0.5", rate * 0.5, steps),
-            ("learning rate x 0.75", rate * 0.75, steps),
-            ("learning rate x 1.25", rate * 1.25, steps),
-            ("half the steps, learning rate x 1.25", rate * 1.25, steps // 2),
+            ("learning rate x 0.5", 0.5, steps),
+            ("learning rate x 0.75", 0.75, steps),
+            ("learning rate x 1.25", 1.25, steps),
+            ("half the steps, learning rate x 1.25", 1.25, steps // 2),
         ]
-        return [FrontierPoint(label, r, s, {"recipe.py": _recipe_at(recipe, r, s)}) for label, r, s in points]
+        rates = [float(f"{rate * factor:.6g}") for _, factor, _ in points]
+        return [
+            FrontierPoint(label, at, length, {"recipe.py": _recipe_at(recipe, at, length)})
+            for (label, _, length), at in zip(points, rates, strict=True)
+        ]
 
     def score(self, policy: Path, split: Split, seed: int) -> Score:
         loaded = self._load(policy)

@@ -18,6 +18,7 @@ VECTORS = Path(__file__).parent / "vectors"
 LOSSES = ("ppo_clip.PpoClip", "clip_higher.ClipHigher", "clip_cov.ClipCov", "forking_tokens.ForkingTokens")
 TERMS = ("entropy_bonus.EntropyBonus", "kl_to_start.KlToStart")
 ADVANTAGES = ("group_advantage.GroupAdvantage", "pass_at_k_advantage.PassAtKAdvantage")
+AVERAGES = ("last_iterate.LastIterate", "weight_average.WeightAverage")
 
 Control = Callable[..., Any]
 
@@ -324,4 +325,22 @@ def test_control_declares_its_kind_and_names_its_paper(control: Control, name: s
 
 def test_every_control_of_the_template_is_tested_here() -> None:
     files = {path.stem for path in (TEMPLATES / "controls").glob("*.py")} - {"__init__", "batch"}
-    assert files == {name.split(".")[0] for name in (*LOSSES, *TERMS, *ADVANTAGES)}
+    assert files == {name.split(".")[0] for name in (*LOSSES, *TERMS, *ADVANTAGES, *AVERAGES)}
+
+
+def test_weight_average_is_the_exponential_moving_average_of_every_update(control: Control) -> None:
+    average, policy = torch.nn.Linear(3, 2), torch.nn.Linear(3, 2)
+    expected = average.weight.detach().clone()
+    for step in range(5):
+        with torch.no_grad():
+            policy.weight.fill_(float(step))
+        control("weight_average.WeightAverage", decay=0.8).update(average, policy)
+        expected = 0.8 * expected + 0.2 * step
+    torch.testing.assert_close(average.weight.detach(), expected)
+
+
+def test_last_iterate_is_the_policy_after_the_last_update(control: Control) -> None:
+    average, policy = torch.nn.Linear(3, 2), torch.nn.Linear(3, 2)
+    control("last_iterate.LastIterate").update(average, policy)
+    torch.testing.assert_close(average.weight, policy.weight)
+    assert average.weight is not policy.weight

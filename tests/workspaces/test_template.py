@@ -46,10 +46,12 @@ atexit.register(lambda: open(os.environ["SZILARD_ROOT"] + "/out/modules", "w").w
 KL_TERM = """
 from controls.group_advantage import GroupAdvantage
 from controls.kl_to_start import KlToStart
+from controls.last_iterate import LastIterate
 from controls.ppo_clip import PpoClip
 
 LOSS = PpoClip()
 ADVANTAGE = GroupAdvantage()
+AVERAGE = LastIterate()
 TERMS = (KlToStart(coefficient=5.0),)
 """
 
