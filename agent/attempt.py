@@ -237,13 +237,12 @@ class Attempt:
         with laboratory.lock:
             record = laboratory.ledger.attempt(number)
             if record is not None and record.result_commit is not None:
-                if record.verdict == "kept":
-                    self.referee.promote(state["parent_commit"], record.result_commit)
+                self.referee.settle(number, state["parent_commit"])
                 return {"racing": False}
             if "ended" in state:
                 return self._close(state)
             code, comparator = state["code_commit"], state["parent_commit"]
-            ruling = self.referee.judge(code, comparator, state.get("alpha", 0.0))
+            ruling = self.referee.judge(code, comparator, state.get("alpha"))
             if isinstance(ruling, NeedSeed):
                 self._tell(number, "decide", detail=ruling.reason)
                 onward: AttemptState = {"seed": ruling.seed_index, "racing": True}

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from agent.proposal import Proposal
+from workspaces.folders import delete_folder
 
 MOST_REPAIRS = 2
 CONVERSATION_FILE = "conversation.jsonl"
@@ -74,7 +74,7 @@ class AttemptFolder:
     def delete_policies(self) -> None:
         """A commit and a seed bring them back."""
         for policy in self.path.glob("*/out/policy"):
-            shutil.rmtree(policy, ignore_errors=True)
+            delete_folder(policy)
 
     def _proposal(self, repairs: int) -> Path:
         return self.path / f"proposal-{repairs}.json"

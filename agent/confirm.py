@@ -5,6 +5,7 @@ Owns the opening of the seal. Nothing before it has scored a policy on the confi
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -70,18 +71,15 @@ def confirm(confirming: Confirming, in_parallel: InParallel) -> dict[str, Any]:
     confirming.observer(Message(_announcement(winner, contenders, split)))
     _measure(confirming, contenders, split, in_parallel)
     result = _result(confirming, contenders, winner, split)
-    write_json(path, result)
-    if winner:
-        verdict = "confirmed" if result["confirmed"] else "not confirmed"
-        confirming.ledger.tag("confirmed", contenders[1].commit, f"{verdict}: {result['reason']}")
+    if result["confirmed"]:
+        confirming.ledger.tag("confirmed", contenders[1].commit, f"confirmed: {result['reason']}")
     evidence = {
         f"measurements/{p.name}": p.read_bytes()
         for p in sorted(confirming.measurer.store.directory.glob("*.json"))
     }
-    confirming.ledger.store_evidence(
-        {**evidence, CONFIRMATION_FILE: path.read_bytes()},
-        "Evidence: measurements and conversations of this run",
-    )
+    evidence[CONFIRMATION_FILE] = json.dumps(result, indent=1).encode()
+    confirming.ledger.store_evidence(evidence, "Evidence: measurements and conversations")
+    write_json(path, result)
     return result
 
 
@@ -91,7 +89,8 @@ def _contenders(confirming: Confirming, winner: int, split: Split) -> list[Conte
     contenders = [Contender("baseline", ledger.tags()["baseline"], list(fresh))]
     if winner:
         contenders.append(Contender(f"attempt {winner}", ledger.incumbent(), list(fresh)))
-    for index, point in enumerate(confirming.environment.frontier()):
+    files = confirming.history.files(ledger.incumbent())
+    for index, point in enumerate(confirming.environment.frontier(files)):
         commit = ledger.commit_frontier(index, point.label, point.files)
         contenders.append(Contender(point.label, commit, list(fresh)[: _frontier_seeds(settings)], point))
     return contenders
@@ -166,8 +165,10 @@ def _result(
         return result
     label = contenders[1].label
     result["winner"] = {"attempt": winner, "seeds": _rows(measured[label])}
-    if len(arms[label].scores) < 2 or len(arms["baseline"].scores) < 2:
-        result["reason"] = "fewer than two seeds could be measured: neither confirmed nor refuted"
+    failed = [name for name in ("baseline", label) if len(arms[name].scores) < len(contenders[0].seeds)]
+    if failed:
+        result["reason"] = f"{failed[0]} could not be measured on every fresh seed"
+        result["confirmed"] = False
         return result
     judged = judge_confirmation(arms[label], arms["baseline"], settings)
     frontier = {other: arm for other, arm in arms.items() if other != label}

@@ -3,9 +3,11 @@
 Owns the verdict and the alpha that it may spend: it neither trains, nor scores, nor touches git.
 
 Seed index 0 is the screening seed: it chooses who enters the race and is never evidence. Indices 1..N
-are the evidence seeds. All arms use the same seeds and tasks, so differences are paired by seed. What
-is claimed by a verdict is a claim about the tasks of the selection split; that it carries over to other
-tasks is for `judge_confirmation` to say.
+are the evidence seeds. The baseline is measured on two more screening seeds, N+1 and N+2. All arms use
+the same seeds and tasks, so differences are paired by seed. What is claimed by a verdict is a claim
+about the tasks of the selection split; that it carries over to other tasks is for `judge_confirmation`
+to say. The evidence seeds are shared by all attempts of a run: the bound on false keeps is for edits
+that were not chosen by looking at them.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from evaluators.significance import (
 )
 
 SCREENING_SEED = 0
+MORE_SCREENING_SEEDS = 2
 LEVEL = 0.95
 _MOST_SEEDS = 99
 
@@ -177,7 +180,8 @@ def judge(
     `seeds` is how many evidence seeds an attempt may have, `alpha` what this entrant may spend, `noise`
     the seed standard deviation of the baseline's metric. An attempt enters if the screening seed shows
     at least a quarter of `noise`, held half against the comparator on that seed and half against its
-    mean, so that one lucky seed of the comparator does not shut out everything. It is reverted as soon
+    mean over screening seeds (index 0 and those above `seeds`, which are never evidence), so that one
+    lucky seed of the comparator does not shut out everything. It is reverted as soon
     as two or more evidence seeds show no gain; with all of them it is kept if a one-sided paired t test
     with its own variance passes at `alpha` and every guard is shown to hold.
 
@@ -198,7 +202,7 @@ def judge(
             )  # fmt: skip
     sign = 1.0 if rules.direction == "maximise" else -1.0
     if not evidence:
-        return _screen(attempt, comparator, baseline, rules, sign, noise)
+        return _screen(attempt, comparator, baseline, rules, sign, noise, seeds)
     changes = [sign * change for change in _changes(attempt, comparator, rules.metric, evidence)]
     guards = _guards(attempt, baseline, rules, evidence)
     if len(evidence) < 2:
@@ -307,10 +311,11 @@ def above_frontier(winner: Arm, frontier: Mapping[str, Arm], rules: Rules) -> Fr
 
 
 def _screen(
-    attempt: Arm, comparator: Arm, baseline: Arm, rules: Rules, sign: float, noise: float
+    attempt: Arm, comparator: Arm, baseline: Arm, rules: Rules, sign: float, noise: float, seeds: int
 ) -> Verdict | NeedSeed:
     paired = _changes(attempt, comparator, rules.metric, [SCREENING_SEED])[0]
-    usual = statistics.fmean(_value(comparator, seed, rules.metric) for seed in comparator.scores)
+    screening = [seed for seed in comparator.scores if seed == SCREENING_SEED or seed > seeds]
+    usual = statistics.fmean(_value(comparator, seed, rules.metric) for seed in screening)
     change = (paired + _value(attempt, SCREENING_SEED, rules.metric) - usual) / 2
     guards = _guards(attempt, baseline, rules, [SCREENING_SEED])
     reason = None

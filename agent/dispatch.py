@@ -81,8 +81,11 @@ class Dispatcher:
             "configurable": {"thread_id": f"{number:04d}"},
             "recursion_limit": 100 + 10 * self.laboratory.settings.seeds,
         }
-        begun = bool(graph.get_state(config).values)
-        graph.invoke(None if begun else {"number": number}, config, durability="sync")
+        saved = graph.get_state(config)
+        if not saved.values:
+            graph.invoke({"number": number}, config, durability="sync")
+        elif saved.next:
+            graph.invoke(None, config, durability="sync")
         attempt.finish(number)
         self._saver.delete_thread(f"{number:04d}")
 
@@ -108,10 +111,11 @@ class Dispatcher:
         return True
 
     def _unfinished(self) -> list[int]:
-        """Attempts that were begun and have no verdict: by checkpoint, or by what they left on disk."""
+        """Attempts that are not done with: by what they left on disk, or by a thread that is still there."""
         decided = {r.number for r in self.laboratory.ledger.attempts() if r.verdict is not None}
         folders = {int(p.name) for p in (self.directory / "attempts").glob("[0-9]" * 4)} - {0}
-        return sorted(folders - decided)
+        threads = self._database.execute("SELECT DISTINCT thread_id FROM checkpoints").fetchall()
+        return sorted((folders - decided) | {int(thread) for (thread,) in threads})
 
     def _known_entrants(self) -> dict[int, int]:
         """Attempt number -> place in the race, of every attempt that has entered it."""

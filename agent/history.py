@@ -92,10 +92,10 @@ class History:
             files=self.files(record.code_commit) if record.code_commit else {},
         )
 
-    def twin(self, fingerprint: str, before: int) -> AttemptRecord | None:
-        """An earlier attempt of the same normalised code, refused ones aside."""
+    def twin(self, fingerprint: str, number: int) -> AttemptRecord | None:
+        """Another attempt of the same normalised code, refused ones aside."""
         for record in self.ledger.attempts():
-            if record.number >= before or record.code_commit is None or record.verdict == "refused":
+            if record.number == number or record.code_commit is None or record.verdict == "refused":
                 continue
             if self.fingerprint(record.code_commit) == fingerprint:
                 return record

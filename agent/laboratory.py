@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.attempt_folder import AttemptFolder
-from agent.decision import SCREENING_SEED
+from agent.decision import MORE_SCREENING_SEEDS, SCREENING_SEED
 from agent.events import Observer
 from agent.history import History
 from agent.measure import Measurer
@@ -20,6 +20,11 @@ from agent.settings import RunSettings
 from agent.trace import digest, read_trace
 from environments.base import EnvironmentSpec, Split
 from workspaces.ledger import Ledger
+
+
+def every_seed(settings: RunSettings) -> range:
+    """The seed indices that the baseline is measured on."""
+    return range(settings.seeds + 1 + MORE_SCREENING_SEEDS)
 
 
 @dataclass(frozen=True)
@@ -43,8 +48,8 @@ class Laboratory:
 
     @property
     def seeds(self) -> range:
-        """Every seed index of an attempt: the screening seed, then the evidence seeds."""
-        return range(self.settings.seeds + 1)
+        """Every seed index that an arm may have been measured on."""
+        return every_seed(self.settings)
 
     @property
     def baseline(self) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import math
 import os
 import shutil
 import threading
@@ -22,6 +23,7 @@ from agent.trace import law_of, read_trace
 from environments.base import Environment, InvalidPolicy, Split, SzilardError
 from environments.registry import is_path
 from workspaces.executors.base import Executor, Job, Limits, Outcome
+from workspaces.folders import delete_folder
 from workspaces.ledger import Ledger
 from workspaces.measurements import Measurement, MeasurementKey, MeasurementStore
 from workspaces.workspace import Workspace
@@ -31,7 +33,7 @@ TRAINED_FILE = "trained.json"
 LAUNCHES_FILE = "trainings.jsonl"
 CHECKED_STEPS = 2
 CPU_ALLOWANCE = 1.25
-CPU_SLACK = 5.0
+CPU_SLACK = 2.0
 UNMEASURED_ALLOWANCE = 20.0
 LEAST_FREE_BYTES = 8 * 2**20
 
@@ -92,9 +94,11 @@ class Measurer:
         self.executor = executor
         self.scorer = scorer
         self.cpu_limit: float | None = None
-        self._policy = hashlib.sha256(
-            (environment.starting_policy() / WEIGHTS_FILE).read_bytes()
-        ).hexdigest()[:16]
+        self._policy = _hash_of(sorted(environment.starting_policy().iterdir()))
+        source = settings.environment
+        self._domain = f"{environment.spec.name} {environment.spec.version}"
+        if is_path(source):
+            self._domain += f" {_hash_of([Path(source)])}"
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def key(self, commit: str, seed: int, split: Split) -> MeasurementKey:
@@ -102,7 +106,7 @@ class Measurer:
         spec = self.environment.spec
         return MeasurementKey(
             tree=self.ledger.tree(commit),
-            environment=f"{spec.name} {spec.version}",
+            environment=self._domain,
             policy=self._policy,
             seed=seed,
             split=split,
@@ -138,6 +142,7 @@ class Measurer:
         """
         key = self.key(subject.commit, seed, split)
         if self.store.get(key) is None and _trained(subject.folder / f"{split}-{seed}", key) is None:
+            self._note_launch(subject, seed, split)
             self._train_anew(subject, seed, split)
 
     def _train_anew(self, subject: Subject, seed: int, split: Split) -> None:
@@ -188,6 +193,9 @@ class Measurer:
             raise Untrusted(str(error)) from error
         except OSError as error:
             raise Untrusted(str(error)) from error
+        for name, metric in score.metrics.items():
+            if not all(map(math.isfinite, (metric.value, metric.standard_error or 0.0, *metric.per_task))):
+                raise TrainingFailed(f"The policy scores {name} = {metric.value}", early=False)
         return Measurement(
             key=key,
             score=score,
@@ -203,7 +211,7 @@ class Measurer:
 
     def repeat(self, subject: Subject, seed: int, split: Split) -> Measurement:
         """Train and score anew, whatever is stored, and store nothing. Raises what `measure` raises."""
-        shutil.rmtree(subject.folder / f"{split}-{seed}", ignore_errors=True)
+        delete_folder(subject.folder / f"{split}-{seed}")
         self._train_anew(subject, seed, split)
         return self.score_anew(subject, seed, split)
 
@@ -213,7 +221,7 @@ class Measurer:
         return int.from_bytes(digest[:4], "big") >> 1
 
     def _run(self, subject: Subject, seed: int, split: Split, folder: Path) -> Outcome:
-        shutil.rmtree(folder, ignore_errors=True)
+        delete_folder(folder)
         (folder / "out").mkdir(parents=True)
         (folder / "data").mkdir()
         spec = self.environment.spec
@@ -229,7 +237,6 @@ class Measurer:
         }
         (folder / "data" / "job.json").write_text(json.dumps(job))
         subject.workspace.checkout(subject.commit)
-        self._note_launch(subject, seed, split)
         wall = UNMEASURED_ALLOWANCE * spec.seconds_per_attempt
         if self.cpu_limit is not None:
             wall = min(wall, 4 * self.cpu_limit)
@@ -286,6 +293,16 @@ def _raise_failure(outcome: Outcome, folder: Path, steps: int) -> None:
         raise TrainingFailed(f"{told}\n{last}", early=early)
     if not wrote:
         raise TrainingFailed("Training ended with exit code 0 but wrote no policy", early=early)
+
+
+def _hash_of(files: list[Path]) -> str:
+    """16 hexadecimal digits over names and contents."""
+    digest = hashlib.sha256()
+    for path in files:
+        if path.is_file():
+            digest.update(f"{path.name} {path.stat().st_size}\n".encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def _last_lines(path: Path, most: int = 2000) -> str:

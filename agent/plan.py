@@ -8,6 +8,7 @@ from __future__ import annotations
 import platform
 import secrets
 import shutil
+import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -64,6 +65,7 @@ def plan(
     if is_path(environment):
         environment = str(Path(environment).resolve())
     spec = load(environment).spec
+    _refuse_visible(runs_dir)
     name = _name(name, runs_dir, spec.name)
     settings = RunSettings(
         name=name,
@@ -154,6 +156,23 @@ def _name(name: str | None, runs_dir: Path, environment: str) -> str:
             "or choose another --name."
         )
     return name
+
+
+def _refuse_visible(runs_dir: Path) -> None:
+    """A run's secret lies in its folder, so that must not be where the sandbox sees the system."""
+    resolved = runs_dir.resolve()
+    seen = [
+        Path("/usr"),
+        Path("/lib"),
+        Path("/bin"),
+        Path(sys.prefix).resolve(),
+        Path(sys.base_prefix).resolve(),
+    ]
+    for folder in seen:
+        if resolved.is_relative_to(folder):
+            raise InvalidOption(
+                f"{resolved} lies below {folder}, which code under research can read: choose another --runs-dir."
+            )
 
 
 def _known_metric(metric: str, spec: EnvironmentSpec) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from agent.attempt_folder import CONVERSATION_FILE
-from agent.decision import Arm, NeedSeed, Verdict, alpha_for_entrant, expected_entrants, judge
+from agent.decision import SCREENING_SEED, Arm, NeedSeed, Verdict, alpha_for_entrant, expected_entrants, judge
 from agent.laboratory import Laboratory
 from agent.record import figures
 from environments.base import Split
@@ -26,21 +26,28 @@ class Referee:
         self.laboratory = laboratory
         self.entrants = dict(entrants)
 
-    def judge(self, code: str, comparator: str, alpha: float) -> Verdict | NeedSeed:
-        """The verdict on a code commit as far as it is measured, or the next seed that it needs."""
-        laboratory = self.laboratory
+    def judge(self, code: str, comparator: str, alpha: float | None) -> Verdict | NeedSeed:
+        """The verdict on a code commit as far as it is measured, or the next seed that it needs.
+
+        `alpha` is None for an attempt that has not entered: then nothing but its screening seed is looked
+        at, also where more is stored of the same code.
+        """
+        laboratory, settings = self.laboratory, self.laboratory.settings
         measured = self._measured(code)
-        if len({m.policy_hash for m in measured.values()}) < len(measured):
+        outcomes = {m.score.metrics[settings.metric].per_task or m.policy_hash for m in measured.values()}
+        if min(len(outcomes), len({m.policy_hash for m in measured.values()})) < len(measured):
             reason = "two seeds gave the same policy: the edit fixes the seed"
-            return Verdict("void", None, None, None, alpha, len(measured) - 1, (), reason)
-        settings = laboratory.settings
+            return Verdict("void", None, None, None, alpha or 0.0, len(measured) - 1, (), reason)
+        arm = self._arm(code)
+        if alpha is None:
+            arm = Arm({seed: score for seed, score in arm.scores.items() if seed == SCREENING_SEED})
         return judge(
-            self._arm(code),
+            arm,
             self._arm(comparator),
             self._arm(laboratory.baseline),
             settings,
             seeds=settings.seeds,
-            alpha=alpha,
+            alpha=alpha or 0.0,
             noise=laboratory.noise,
         )
 
@@ -61,20 +68,29 @@ class Referee:
         outcome, reason, late = verdict.outcome, verdict.reason, False
         if outcome == "kept" and self.laboratory.ledger.incumbent() != comparator:
             outcome, late = "inconclusive", True
-            reason = f"beats attempt {parent}, which is no longer the incumbent: raced anew ({reason})"
-        commit = self._conclude(number, parent, outcome, reason, code, verdict, late=late)
-        if outcome == "kept":
-            self.promote(comparator, commit)
+            reason = (
+                f"beats attempt {parent}, which is no longer the incumbent; while attempts are left it is "
+                f"raced anew on the newer one ({reason})"
+            )
+        self._conclude(number, parent, outcome, reason, code, verdict, late=late)
+        self.settle(number, comparator)
         return outcome
 
     def close(self, number: int, parent: int, outcome: str, reason: str, code: str | None) -> None:
         """Record an attempt that ended without a verdict on its score."""
         self._conclude(number, parent, outcome, reason, code, None)
+        self.settle(number, self.laboratory.ledger.incumbent())
 
-    def promote(self, comparator: str, commit: str) -> None:
-        """Make a winner the incumbent, unless that has been done."""
-        if self.laboratory.ledger.incumbent() == comparator:
-            self.laboratory.ledger.set_incumbent(commit)
+    def settle(self, number: int, comparator: str) -> None:
+        """What follows from a result commit, done as often as asked: a winner is promoted, evidence kept."""
+        ledger = self.laboratory.ledger
+        record = ledger.attempt(number)
+        if record is None or record.result_commit is None:
+            return
+        if record.verdict == "kept" and ledger.incumbent() == comparator:
+            ledger.set_incumbent(record.result_commit)
+        measured = self._measured(record.code_commit) if record.code_commit else {}
+        self._keep_evidence(number, measured)
 
     def _conclude(
         self,
@@ -86,7 +102,7 @@ class Referee:
         verdict: Verdict | None,
         *,
         late: bool = False,
-    ) -> str:
+    ) -> None:
         laboratory = self.laboratory
         measured = self._measured(code) if code is not None else {}
         trailers = figures(laboratory.settings, verdict, measured, compared_with=parent)
@@ -94,9 +110,7 @@ class Referee:
             trailers["Entrant"] = str(self.entrants[number])
         if late:
             trailers["Reapply"] = "yes"
-        commit = laboratory.ledger.commit_result(number, verdict=outcome, reason=reason, trailers=trailers)
-        self._keep_evidence(number, measured)
-        return commit
+        laboratory.ledger.commit_result(number, verdict=outcome, reason=reason, trailers=trailers)
 
     def _arm(self, commit: str) -> Arm:
         return self.laboratory.history.arm(commit, Split.SELECTION, self.laboratory.seeds)

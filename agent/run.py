@@ -23,7 +23,7 @@ from agent.assess import probe_baseline, probe_scoring, require
 from agent.confirm import Confirming, confirm
 from agent.events import Event, Message, Observer, Progress
 from agent.history import History
-from agent.laboratory import Laboratory
+from agent.laboratory import Laboratory, every_seed
 from agent.measure import Cancelled, Measurer, Subject, TrainingFailed
 from agent.plan import describe, plan, researcher_of
 from agent.scorer import Scorer
@@ -98,7 +98,10 @@ def resume(directory: Path, observer: Observer) -> RunSummary:
     """Go on with a run, wherever it stopped. Raises what `start` raises, but RunExists."""
     settings = RunSettings.read(directory)
     with _owned(directory), _opened(directory, settings, observer) as run:
-        return run.to_the_end()
+        try:
+            return run.to_the_end()
+        finally:
+            run.clock.save()
 
 
 def replay(directory: Path, attempt: int, observer: Observer) -> ReplayResult:
@@ -180,10 +183,13 @@ class Run:
         if not seeds:
             raise SzilardError(f"Attempt {attempt} was never measured, so there is nothing to compare with.")
         seed = min((s for s in seeds if s > 0), default=0)
-        folder = self.directory / "replays" / f"{attempt:04d}"
-        subject = Subject(commit, folder, Workspace(self.ledger, self.directory / "worktrees" / "replay"))
+        folder = self.directory / "replays" / f"{attempt:04d}-{os.getpid()}"
+        workspace = Workspace(self.ledger, self.directory / "worktrees" / f"replay-{os.getpid()}")
         self.observer(Progress(attempt=attempt, phase="train", detail=f"replay of seed {seed}"))
-        again = self.measurer.repeat(subject, seed, Split.SELECTION)
+        try:
+            again = self.measurer.repeat(Subject(commit, folder, workspace), seed, Split.SELECTION)
+        finally:
+            workspace.remove()
         metric = self.settings.metric
         return ReplayResult(
             attempt=attempt,
@@ -208,7 +214,7 @@ class Run:
         return start
 
     def _baseline(self, start: Score) -> Mapping[int, Measurement]:
-        commit, seeds = self.ledger.tags()["baseline"], range(self.settings.seeds + 1)
+        commit, seeds = self.ledger.tags()["baseline"], every_seed(self.settings)
         done = self.history.measurements(commit, Split.SELECTION, seeds)
         folder = self.directory / "attempts" / "0000"
 
@@ -323,8 +329,8 @@ class Run:
                 self._await(futures)
             except BaseException:
                 self.stopping.set()
-                self.measurer.executor.close()
                 self.measurer.scorer.close()
+                self.measurer.executor.close()
                 raise
 
     def _await(self, futures: list[Future[None]]) -> None:
@@ -387,8 +393,8 @@ def _opened(directory: Path, settings: RunSettings, observer: Observer) -> Itera
     except KeyboardInterrupt:
         raise Interrupted("Stopped.") from None
     finally:
-        executor.close()
         scorer.close()
+        executor.close()
         if previous is not None:
             signal.signal(signal.SIGTERM, previous)
 

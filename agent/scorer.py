@@ -66,8 +66,8 @@ class Scorer:
         with self._lock:
             if self.closed:
                 raise ScoringFailed(f"The scorer of {self._environment} is closed")
-            # Ctrl-C reaches the whole process group: the worker inherits that it is blocked.
-            before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+            # Signals of a stop reach the whole process group: the worker inherits that they are blocked.
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
             try:
                 worker = subprocess.Popen(
                     [sys.executable, "-P", "-m", "agent.scoring_worker", self._environment],
@@ -91,5 +91,6 @@ class Scorer:
             answer: dict[str, Any] = json.loads(line)
         except (OSError, json.JSONDecodeError) as error:
             worker.kill()
+            worker.wait()
             raise ScoringFailed(f"The scoring worker of {self._environment} died: {error}") from error
         return answer

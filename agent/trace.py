@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LONGEST_TRACE = 16 * 2**20
+LARGEST_FIGURE = 1e6
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,10 @@ def read_trace(path: Path) -> list[TraceRow]:
                 float(raw["entropy_mean"]),
                 None if clip is None else float(clip),
             )
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except (ValueError, ArithmeticError, KeyError, TypeError, AttributeError, RecursionError):
             continue
-        if math.isfinite(row.reward) and math.isfinite(row.entropy):
+        figures = (row.reward, row.entropy, row.clip_fraction or 0.0)
+        if all(math.isfinite(figure) and abs(figure) <= LARGEST_FIGURE for figure in figures):
             rows.append(row)
     return rows
 
@@ -75,9 +77,10 @@ def law_of(rows: Sequence[TraceRow]) -> dict[str, float] | None:
     points = blocks(rows, 30)
     try:
         fit = fit_entropy_law([p.entropy for p in points], [p.reward for p in points])
-    except ValueError:
+    except (ValueError, ArithmeticError):
         return None
-    return {"a": fit.a, "b": fit.b, "r_squared": fit.r_squared, "ceiling": fit.ceiling}
+    law = {"a": fit.a, "b": fit.b, "r_squared": fit.r_squared, "ceiling": fit.ceiling}
+    return law if all(map(math.isfinite, law.values())) else None
 
 
 def digest(rows: Sequence[TraceRow]) -> str:

@@ -51,10 +51,13 @@ class Instant(Countdown):
         tasks = self.tasks(split, seed, self.scored_tasks)
         clusters = tuple(task.cluster for task in tasks)
         metrics = {}
+        mark = int.from_bytes((policy / weights).read_bytes()[-4:-2], "little")
         for name in (*self.spec.metrics, "entropy", "response_length", "validity"):
-            values = tuple(rng.random() / 2 + 0.1 * trained for _ in tasks)
+            values = [(rng.randrange(2**19) + 2**17 * trained) / 2**20 for _ in tasks]
+            values[0], values[1] = values[0] + mark / 2**20, values[1] - mark / 2**20
             mean = sum(values) / len(values)
-            metrics[name] = Metric(mean, clustered_standard_error(values, clusters), values, clusters)
+            error = clustered_standard_error(values, clusters)
+            metrics[name] = Metric(mean, error, tuple(values), clusters)
         return Score(self.spec.metric, metrics)
 
 

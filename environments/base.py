@@ -159,8 +159,11 @@ class Environment(ABC):
     def starting_policy(self) -> Path:
         """Folder of the policy that every attempt starts from, bound read-only at /policy."""
 
-    def frontier(self) -> Sequence[FrontierPoint]:
-        """What learning rate and length alone can reach; empty where a domain has neither."""
+    def frontier(self, winner: Mapping[str, str] | None = None) -> Sequence[FrontierPoint]:
+        """What learning rate and length alone can reach; empty where a domain has neither.
+
+        `winner` are the editable files of a winner: the template at its own rate and length is a point too.
+        """
         return ()
 
     @abstractmethod

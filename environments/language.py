@@ -33,6 +33,18 @@ RATE_LINE = r"^LEARNING_RATE = (\S+)"
 STEPS_LINE = r"^STEPS = (\S+)"
 
 
+def _digits(rate: float) -> float:
+    return float(f"{rate:.6g}")
+
+
+def _rate_and_steps(recipe: str) -> tuple[float, int] | None:
+    rate, steps = re.search(RATE_LINE, recipe, re.M), re.search(STEPS_LINE, recipe, re.M)
+    try:
+        return (float(rate[1]), int(steps[1])) if rate and steps else None
+    except ValueError:
+        return None
+
+
 def _recipe_at(recipe: str, learning_rate: float, steps: int) -> str:
     at_rate = re.sub(RATE_LINE, f"LEARNING_RATE = {learning_rate:g}", recipe, flags=re.M)
     return re.sub(STEPS_LINE, f"STEPS = {steps}", at_rate, flags=re.M)
@@ -64,21 +76,25 @@ class LanguageEnvironment(Environment):
         controls = {f"controls/{p.name}": p for p in sorted((TEMPLATES / "controls").glob("*.py"))}
         return {**template, **controls}
 
-    def frontier(self) -> Sequence[FrontierPoint]:
-        """The recipe at learning rates below and above its own, and at half its length."""
+    def frontier(self, winner: Mapping[str, str] | None = None) -> Sequence[FrontierPoint]:
+        """The recipe at learning rates around its own, at half its length, and at the winner's of both."""
         recipe = self.workspace_template()["recipe.py"].read_text()
-        rate = float(re.findall(RATE_LINE, recipe, re.M)[0])
-        steps = int(re.findall(STEPS_LINE, recipe, re.M)[0])
-        points = [
-            ("learning rate x 0.5", 0.5, steps),
-            ("learning rate x 0.75", 0.75, steps),
-            ("learning rate x 1.25", 1.25, steps),
-            ("half the steps, learning rate x 1.25", 1.25, steps // 2),
-        ]
-        rates = [float(f"{rate * factor:.6g}") for _, factor, _ in points]
+        own = _rate_and_steps(recipe)
+        if own is None:
+            return ()
+        rate, steps = own
+        points = {
+            (_digits(rate * 0.5), steps): "learning rate x 0.5",
+            (_digits(rate * 0.75), steps): "learning rate x 0.75",
+            (_digits(rate * 1.25), steps): "learning rate x 1.25",
+            (_digits(rate * 1.25), steps // 2): "half the steps, learning rate x 1.25",
+        }
+        beside = _rate_and_steps((winner or {}).get("recipe.py", ""))
+        if beside is not None and beside != own:
+            points.setdefault(beside, f"learning rate {beside[0]:g} and {beside[1]} steps, as the winner's")
         return [
             FrontierPoint(label, at, length, {"recipe.py": _recipe_at(recipe, at, length)})
-            for (label, _, length), at in zip(points, rates, strict=True)
+            for (at, length), label in points.items()
         ]
 
     def score(self, policy: Path, split: Split, seed: int) -> Score:

@@ -79,6 +79,7 @@ class PolicyConfig:
             raise
         except (
             OSError,
+            LookupError,
             ValueError,
             KeyError,
             TypeError,

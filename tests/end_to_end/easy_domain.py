@@ -32,7 +32,7 @@ class EasyDomain(countdown.Countdown):
     def reward(self, task: Task, completion: str) -> float:
         return float(completion.count("*") >= 2)
 
-    def frontier(self) -> Sequence[FrontierPoint]:
+    def frontier(self, winner: Mapping[str, str] | None = None) -> Sequence[FrontierPoint]:
         return ()
 
     def workspace_template(self) -> Mapping[str, Path]:

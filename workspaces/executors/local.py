@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import os
 import queue
-import shutil
 import signal
 import stat
 import subprocess
@@ -22,6 +21,7 @@ from pathlib import Path
 
 from workspaces.executors.base import ExecutorError, Job, Outcome
 from workspaces.executors.process_table import Process, carrying, descendants, read_table
+from workspaces.folders import delete_folder
 from workspaces.sandbox.base import Sandbox
 
 WATCH_SECONDS = 0.2
@@ -190,7 +190,7 @@ class LocalExecutor:
     def _start(self, job: Job) -> tuple[subprocess.Popen[bytes], str]:
         if job.output.exists():
             _keep_plain_files(job.output)
-            shutil.rmtree(job.output)
+            delete_folder(job.output)
         job.output.mkdir(parents=True)
         launch = self._sandbox.launch(job)
         stdout, stderr = _logs(job)
@@ -322,6 +322,7 @@ def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
 
 def _keep_plain_files(folder: Path) -> None:
     """Remove links, pipes, sockets and devices, and make the rest readable: what reads it runs outside."""
+    os.chmod(folder, 0o755)
     for entry in _entries(folder):
         mode = entry.stat(follow_symlinks=False).st_mode
         if stat.S_ISDIR(mode):

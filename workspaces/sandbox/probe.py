@@ -35,7 +35,10 @@ def probe(sandbox: Sandbox) -> list[ProbeResult]:
 
     The last result, "run at all", is blocked only if the sandbox started and could write its output.
     """
-    with tempfile.TemporaryDirectory(prefix="szilard-probe-") as folder, _targets(Path(folder)) as targets:
+    with (
+        tempfile.TemporaryDirectory(prefix="szilard-probe-", dir=_short_folder()) as folder,
+        _targets(Path(folder)) as targets,
+    ):
         workspace, output = Path(folder, "workspace"), Path(folder, "out")
         workspace.mkdir()
         output.mkdir()
@@ -71,6 +74,11 @@ def probe(sandbox: Sandbox) -> list[ProbeResult]:
             *results,
             ProbeResult("run at all", ran, failure or said.get("write the output", "did not run")),
         ]
+
+
+def _short_folder() -> str | None:
+    """A folder whose paths fit a unix socket's 107 bytes, where the usual one is too long."""
+    return "/tmp" if len(tempfile.gettempdir()) > 60 else None
 
 
 @dataclass(frozen=True)
