@@ -161,17 +161,12 @@ def _name(name: str | None, runs_dir: Path, environment: str) -> str:
 def _refuse_visible(runs_dir: Path) -> None:
     """A run's secret lies in its folder, so that must not be where the sandbox sees the system."""
     resolved = runs_dir.resolve()
-    seen = [
-        Path("/usr"),
-        Path("/lib"),
-        Path("/bin"),
-        Path(sys.prefix).resolve(),
-        Path(sys.base_prefix).resolve(),
-    ]
+    seen = [Path("/usr"), *(Path(prefix).resolve() for prefix in (sys.prefix, sys.base_prefix))]
     for folder in seen:
         if resolved.is_relative_to(folder):
             raise InvalidOption(
-                f"{resolved} lies below {folder}, which code under research can read: choose another --runs-dir."
+                f"{resolved} lies below {folder}, which code under research can read: "
+                "choose another --runs-dir."
             )
 
 

@@ -43,8 +43,8 @@ def summarise(
     opening = f"{len(records)} attempts: {counted}."
     if winner is None:
         paragraph = (
-            f"{opening} Nothing was worth keeping: no edit improved {settings.metric} beyond seed noise within "
-            f"{settings.seeds} evidence seeds. That is a result; the sealed tasks were not opened."
+            f"{opening} Nothing was worth keeping: no edit improved {settings.metric} beyond seed noise "
+            f"within {settings.seeds} evidence seeds. That is a result; the sealed tasks were not opened."
         )
         following = f"szilard log {directory}"
     else:
