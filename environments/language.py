@@ -40,7 +40,7 @@ def _digits(rate: float) -> float:
 def _rate_and_steps(recipe: str) -> tuple[float, int] | None:
     rate, steps = re.search(RATE_LINE, recipe, re.M), re.search(STEPS_LINE, recipe, re.M)
     try:
-        return (float(rate[1]), int(steps[1])) if rate and steps else None
+        return (_digits(float(rate[1])), int(steps[1])) if rate and steps else None
     except ValueError:
         return None
 

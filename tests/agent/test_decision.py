@@ -8,11 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from agent.decision import (
     Arm,
     GuardResult,
     InvalidComparison,
+    NeedSeed,
     Verdict,
     above_frontier,
     alpha_for_entrant,
@@ -90,6 +93,39 @@ def test_screening_seed_decides_who_enters_and_is_never_evidence() -> None:
     assert "screening seed" in verdict.reason
     lucky, _ = race(arm(above(BASELINE, [0.9, 0.001, 0.002, -0.002, 0.003, 0.001])))
     assert lucky.change == pytest.approx(0.001)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.floats(-0.02, 0.02),
+    st.lists(st.floats(0.0, 1.0), min_size=SEEDS, max_size=SEEDS),
+    st.lists(st.floats(0.0, 1.0), min_size=SEEDS, max_size=SEEDS),
+)
+def test_who_enters_never_hangs_on_the_comparators_evidence(
+    gain: float, guards: list[float], evidence: list[float]
+) -> None:
+    first, *_, usual, other = screening = [0.669, *[0.668] * SEEDS, 0.6713, 0.6674]
+    told = judge_screening(first + gain, arm(screening))
+    moved = arm([first, *evidence, usual, other], [0.45, *guards, 0.45, 0.45])
+    assert judge_screening(first + gain, moved) == told
+    assert judge_screening(first + gain, Arm({seed: moved.scores[seed] for seed in (0, 6, 7)})) == told
+
+
+def test_who_enters_hangs_on_every_screening_seed_of_the_comparator() -> None:
+    gain = NOISE / 4 + 0.001
+    level = arm([0.669] * (SEEDS + 3))
+    assert isinstance(judge_screening(0.669 + gain, level), NeedSeed)
+    for seed in (0, SEEDS + 1, SEEDS + 2):
+        score = Score("S", {"S": Metric(0.69), "pass@1": Metric(0.45)})
+        higher = Arm({**level.scores, seed: score})
+        verdict = judge_screening(0.669 + gain, higher)
+        assert isinstance(verdict, Verdict)
+        assert (verdict.outcome, verdict.seeds) == ("reverted", 0)
+
+
+def judge_screening(score: float, comparator: Arm) -> Verdict | NeedSeed:
+    """What the screening seed alone decides of an attempt against a comparator that is not the baseline."""
+    return judge(arm([score]), comparator, BASELINE, Rules(), seeds=SEEDS, alpha=0.02, noise=NOISE)
 
 
 def test_attempt_without_gain_costs_few_seeds_but_its_alpha() -> None:

@@ -14,6 +14,7 @@ import pytest
 from workspaces.executors.base import ExecutorError, Job, Limits, Outcome
 from workspaces.executors.local import LocalExecutor
 from workspaces.executors.process_table import descendants, read_table
+from workspaces.folders import delete_folder
 from workspaces.sandbox import Sandbox, choose_sandbox
 from workspaces.sandbox.none import NoIsolation
 
@@ -240,6 +241,25 @@ os.chmod(out + "/deep/er", 0)
     left = {str(path.relative_to(made.output)) for path in made.output.rglob("*")}
     assert left == {"deep", "deep/er", "deep/er/kept"}
     assert (made.output / "deep/er/kept").stat().st_mode & 0o7777 == 0o644
+
+
+def test_folders_deeper_than_a_path_can_say_stop_no_run(
+    executor: LocalExecutor, job: Callable[..., Job]
+) -> None:
+    made = job("""
+import os
+os.chdir(os.environ["SZILARD_ROOT"] + "/out")
+open("policy", "w").close()
+for depth in range(20):
+    os.mkdir("d" * 250)
+    os.chdir("d" * 250)
+os.mkfifo("pipe")
+""")
+    assert run(executor, made).exit_code == 0
+    assert (made.output / "policy").is_file()
+    assert run(executor, made).exit_code == 0
+    delete_folder(made.output)
+    assert not made.output.exists()
 
 
 def test_an_outcome_can_be_asked_for_again(executor: LocalExecutor, job: Callable[..., Job]) -> None:

@@ -321,16 +321,23 @@ def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
 
 
 def _keep_plain_files(folder: Path) -> None:
-    """Remove links, pipes, sockets and devices, and make the rest readable: what reads it runs outside."""
+    """Remove links, pipes, sockets and devices, and make the rest readable: what reads it runs outside.
+
+    What lies deeper than a path can say is left as it is: no reader can name it either.
+    """
     os.chmod(folder, 0o755)
     for entry in _entries(folder):
-        mode = entry.stat(follow_symlinks=False).st_mode
-        if stat.S_ISDIR(mode):
-            os.chmod(entry.path, 0o755)
-        elif stat.S_ISREG(mode):
-            os.chmod(entry.path, 0o644)
-        else:
-            os.unlink(entry.path)
+        try:
+            mode = entry.stat(follow_symlinks=False).st_mode
+            if stat.S_ISDIR(mode):
+                os.chmod(entry.path, 0o755)
+            elif stat.S_ISREG(mode):
+                os.chmod(entry.path, 0o644)
+            else:
+                os.unlink(entry.path)
+        except OSError as failure:
+            if failure.errno != errno.ENAMETOOLONG:
+                raise
 
 
 def _end_survivors(root: str) -> None:
