@@ -20,12 +20,14 @@ from typing import Literal, Protocol
 
 from environments.base import Score, SzilardError
 from evaluators.significance import (
+    MOST_FLIPPED,
     CrossedInterval,
     crossed_interval,
     needed_seeds,
     paired_interval,
     paired_lower_bound,
     paired_test,
+    sign_flip_p_value,
 )
 
 SCREENING_SEED = 0
@@ -182,8 +184,9 @@ def judge(
     at least a quarter of `noise`, held half against the comparator on that seed and half against its
     mean over screening seeds (index 0 and those above `seeds`, which are never evidence), so that one
     lucky seed of the comparator does not shut out everything. It is reverted as soon
-    as two or more evidence seeds show no gain; with all of them it is kept if a one-sided paired t test
-    with its own variance passes at `alpha` and every guard is shown to hold.
+    as two or more evidence seeds show no gain; with all of them it is kept if a one-sided paired test
+    passes at `alpha` and every guard is shown to hold. The test flips signs, which a seed that collapses
+    cannot upset; where too few seeds for `alpha` have too few flips, it is Student's t.
 
     Raises:
         InvalidComparison: a seed that the attempt has is missing on the other side, or a metric is.
@@ -227,8 +230,9 @@ def judge(
         return verdict("reverted", f"{_guard_sentence(broken)}; {rules.metric} {figures}")
     if test.seeds < seeds:
         return NeedSeed(evidence[-1] + 1, figures)
-    tested = f"{figures}, p = {test.p_value:.2g} against alpha = {alpha:.2g}"
-    if test.p_value > alpha:
+    p_value = _p_value(changes, alpha)
+    tested = f"{figures}, p = {p_value:.2g} against alpha = {alpha:.2g}"
+    if p_value > alpha:
         pairs = needed_seeds(test.change, test.standard_deviation, alpha, most=_MOST_SEEDS)
         needs = f"about {max(pairs, seeds + 1)}" if pairs else f"more than {_MOST_SEEDS}"
         return verdict("inconclusive", f"{tested}: needs {needs} seeds to decide")
@@ -308,6 +312,12 @@ def above_frontier(winner: Arm, frontier: Mapping[str, Arm], rules: Rules) -> Fr
         reason = f"not distinguishable from the frontier: {figures}"
         return FrontierVerdict(None, best, lead.change, lead.interval, reason)
     return FrontierVerdict(True, best, lead.change, lead.interval, f"above the frontier: {figures}")
+
+
+def _p_value(changes: Sequence[float], alpha: float) -> float:
+    """By sign flips where they can reach `alpha` and can be counted, by t otherwise: never by the data."""
+    flipped = 2.0 ** -len(changes) <= alpha and len(changes) <= MOST_FLIPPED
+    return sign_flip_p_value(changes) if flipped else paired_test(changes).p_value
 
 
 def _screen(

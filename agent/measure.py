@@ -184,7 +184,7 @@ class Measurer:
         started = time.monotonic()
         try:
             weights = hashlib.sha256((policy / WEIGHTS_FILE).read_bytes()).hexdigest()
-            score = self.scorer.score(policy, split, self.derived(f"tasks:{split}"))
+            score = self.scorer.score(policy, split, self._tasks_seed(split))
         except InvalidPolicy as error:
             raise TrainingFailed(str(error), early=False) from error
         except ScoringFailed as error:
@@ -216,9 +216,15 @@ class Measurer:
         return self.score_anew(subject, seed, split)
 
     def derived(self, purpose: str) -> int:
-        """A 31-bit number of this run for a purpose; its secret never enters the sandbox."""
-        digest = hmac.new(self.settings.secret.encode(), purpose.encode(), hashlib.sha256).digest()
-        return int.from_bytes(digest[:4], "big") >> 1
+        """A 31-bit number for a purpose, equal for runs of an equal `--seed` anywhere."""
+        return _number(f"szilard {self.settings.seed}", purpose)
+
+    def _tasks_seed(self, split: Split) -> int:
+        """Which tasks are scored. Those of the sealed split depend on a secret that enters no sandbox."""
+        purpose = f"tasks:{split}"
+        return (
+            _number(self.settings.secret, purpose) if split is Split.CONFIRMATION else self.derived(purpose)
+        )
 
     def _run(self, subject: Subject, seed: int, split: Split, folder: Path) -> Outcome:
         delete_folder(folder)
@@ -267,6 +273,10 @@ class Measurer:
         }
         with (self.store.directory.parent / LAUNCHES_FILE).open("a") as file:
             file.write(json.dumps(row) + "\n")
+
+
+def _number(key: str, purpose: str) -> int:
+    return int.from_bytes(hmac.new(key.encode(), purpose.encode(), hashlib.sha256).digest()[:4], "big") >> 1
 
 
 def _trained(folder: Path, key: MeasurementKey) -> dict[str, float] | None:

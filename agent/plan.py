@@ -15,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Literal, cast
 
+from agent.laboratory import every_seed
 from agent.researchers.base import Researcher
 from agent.settings import GuardSetting, RunSettings
 from environments.base import EnvironmentSpec, SzilardError
@@ -23,6 +24,7 @@ from environments.registry import is_path, load
 SHOWN_VERSIONS = ("szilard", "torch", "langgraph", "gitpython")
 SCORE_SECONDS = 5.0
 SCREENED_SHARE = 1 / 3
+LEAST_CONFIRMATION_SEEDS = 5
 
 
 class InvalidOption(SzilardError):
@@ -37,7 +39,7 @@ def plan(
     guards: Mapping[str, float] | None,
     attempts: int,
     minutes: float | None,
-    seeds: int,
+    seeds: int | None,
     workers: int,
     device: str,
     researcher: str,
@@ -60,11 +62,12 @@ def plan(
     require_git()
     if not goal.strip():
         raise InvalidOption('The goal is empty: say in words what should get better, e.g. szilard run "…".')
-    if attempts < 1 or seeds < 2 or workers < 1:
-        raise InvalidOption("A run needs at least 1 attempt, 2 evidence seeds and 1 worker.")
     if is_path(environment):
         environment = str(Path(environment).resolve())
     spec = load(environment).spec
+    seeds = spec.seeds if seeds is None else seeds
+    if attempts < 1 or seeds < 2 or workers < 1:
+        raise InvalidOption("A run needs at least 1 attempt, 2 evidence seeds and 1 worker.")
     _refuse_visible(runs_dir)
     name = _name(name, runs_dir, spec.name)
     settings = RunSettings(
@@ -78,6 +81,7 @@ def plan(
         attempts=attempts,
         minutes=minutes,
         seeds=seeds,
+        confirmation_seeds=max(LEAST_CONFIRMATION_SEEDS, 3 * seeds // 2),
         workers=workers,
         device=_device(device),
         researcher=cast(Literal["catalogue", "language-model"], researcher),
@@ -98,7 +102,7 @@ def describe(settings: RunSettings) -> list[str]:
     spec = load(settings.environment).spec
     entrants = settings.attempts * SCREENED_SHARE
     trainings = round(
-        (settings.seeds + 1)
+        len(every_seed(settings))
         + settings.attempts
         + entrants * settings.seeds
         + 2 * settings.confirmation_seeds

@@ -51,7 +51,7 @@ class RunSettings(BaseModel):
     attempts: int = Field(ge=1)
     minutes: float | None = Field(default=None, gt=0)
     seeds: int = Field(ge=2, description="evidence seeds of an attempt that enters the race")
-    confirmation_seeds: int = Field(default=5, ge=2)
+    confirmation_seeds: int = Field(ge=2)
     workers: int = Field(ge=1)
     device: Literal["cpu", "cuda"]
     researcher: Literal["catalogue", "language-model"]
@@ -62,7 +62,7 @@ class RunSettings(BaseModel):
     secret: str = Field(
         default="",
         repr=False,
-        description="chooses the selection and confirmation tasks; never enters a sandbox",
+        description="chooses the tasks of the confirmation; never enters a sandbox",
     )
     alpha: float = Field(default=0.1, gt=0, lt=1)
     keep_policies: bool = False

@@ -61,9 +61,9 @@ def _finite(ctx: click.Context, parameter: click.Parameter, given: float | None)
 @click.option(
     "--seeds",
     type=click.IntRange(min=2),
-    default=6,
-    show_default=True,
-    help="Evidence seeds of an attempt that looks promising.",
+    default=None,
+    help="Evidence seeds of an attempt that looks promising; the confirmation takes half as many again."
+    "  [default: the domain's, 8 for countdown]",
 )
 @click.option(
     "--workers",
@@ -111,7 +111,7 @@ def command(
     guards: dict[str, float] | None,
     attempts: int,
     minutes: float | None,
-    seeds: int,
+    seeds: int | None,
     workers: int | None,
     device: str,
     researcher: str | None,

@@ -265,7 +265,7 @@ def _evidence(context: Context, tried: Sequence[_Tried], target: Configuration) 
             for one in tried
             if one.gain is not None and name in dict(one.configuration.controls)
         ]
-        said = "; ".join(seen[-4:]) or "none yet, so this is to find out"
+        said = "; ".join(seen[-2:]) or "none yet, so this is to find out"
         lines.append(f"Attempts with {CONTROLS[name].name}, against the baseline: {said}.")
     return "\n".join(lines) or "No control is in force."
 

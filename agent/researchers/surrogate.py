@@ -30,8 +30,8 @@ _PAIRS = [
 ]
 # (mean, standard deviation) of each weight, in units of the scale of effects
 _SCORE_PRIOR = {
-    "rate": (0.0, 0.2), "rate^2": (-0.6, 0.4), "length": (0.5, 0.3), "rate*length": (-0.2, 0.3),
-    "control": (0.0, 1.0), "strength": (0.0, 0.5), "strength^2": (-0.2, 0.4), "control*rate": (0.3, 0.5),
+    "rate": (0.0, 0.3), "rate^2": (-1.5, 1.5), "length": (0.7, 0.5), "rate*length": (-0.2, 0.3),
+    "control": (0.0, 1.0), "strength": (0.0, 0.5), "strength^2": (-0.2, 0.4), "control*rate": (0.6, 0.6),
     "strength*rate": (0.2, 0.3), "pair": (-0.2, 0.4), "pair*rate": (0.2, 0.2),
 }  # fmt: skip
 # the same for the logarithm of final entropy

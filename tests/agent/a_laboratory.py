@@ -82,6 +82,7 @@ def settings(environment: str = "put-in") -> RunSettings:
         guards=(),
         attempts=6,
         seeds=SEEDS,
+        confirmation_seeds=5,
         workers=1,
         device="cpu",
         researcher="catalogue",

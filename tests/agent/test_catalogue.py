@@ -251,6 +251,7 @@ def test_proposal_states_hypothesis_prediction_and_evidence() -> None:
         assert 0.05 < proposal.predicted_entropy < 1.0
         assert abs(proposal.predicted_score_change) < 0.03
     assert "No prediction was tested yet" in run.proposals[0].mechanism
+    assert max(len(proposal.mechanism) for proposal in Run(1, 24, measured, catalogue).proposals) < 4000
     assert "Of 9 predictions so far" in run.proposals[9].mechanism
     assert "against the baseline: " in run.proposals[9].mechanism
 

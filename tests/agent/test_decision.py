@@ -200,23 +200,33 @@ def test_alpha_over_all_entrants_never_exceeds_the_runs() -> None:
 
 
 def simulate_run(
-    rng: np.random.Generator, effects: Sequence[float], deviations: Iterable[float]
+    rng: np.random.Generator,
+    effects: Sequence[float],
+    deviations: Iterable[float],
+    seeds: int = SEEDS,
+    collapses: float = 0.0,
 ) -> list[str]:
-    """A run at seed standard deviation 1 of the baseline; the incumbent is the comparator."""
+    """A run at seed standard deviation 1 of the baseline; the incumbent is the comparator.
+
+    A share `collapses` of all trainings, the baseline's too, ends far below the others.
+    """
     rules = Rules(guards=())
-    baseline = Arm(
-        {seed: Score("S", {"S": Metric(value)}) for seed, value in enumerate(rng.normal(0, 1, SEEDS + 1))}
-    )
+
+    def trained(effect: float, deviation: float) -> Score:
+        collapsed = -6.0 * rng.random() if rng.random() < collapses else 0.0
+        return Score("S", {"S": Metric(effect + deviation * float(rng.standard_normal()) + collapsed)})
+
+    baseline = Arm({seed: trained(0.0, 1.0) for seed in range(seeds + 1)})
     noise = float(np.std([score.value for score in baseline.scores.values()], ddof=1))
     comparator, entrants, outcomes = baseline, list[str](), list[str]()
     for effect, deviation in zip(effects, deviations, strict=True):
         alpha = alpha_for_entrant(0.1, entrants, expected_entrants(len(effects)))
         scores: dict[int, Score] = {}
         while True:
-            answer = judge(Arm(scores), comparator, baseline, rules, seeds=SEEDS, alpha=alpha, noise=noise)
+            answer = judge(Arm(scores), comparator, baseline, rules, seeds=seeds, alpha=alpha, noise=noise)
             if isinstance(answer, Verdict):
                 break
-            scores[answer.seed_index] = Score("S", {"S": Metric(effect + deviation * rng.standard_normal())})
+            scores[answer.seed_index] = trained(effect, deviation)
         if answer.alpha_spent > 0:
             entrants.append(answer.outcome)
         if answer.outcome == "kept":
@@ -225,14 +235,30 @@ def simulate_run(
     return outcomes
 
 
-@pytest.mark.parametrize("spread", [0.0, 1.15], ids=["equal variance", "up to tenfold variance"])
-def test_null_edits_are_kept_no_more_often_than_alpha(spread: float) -> None:
+@pytest.mark.parametrize("seeds", [SEEDS, 8])
+@pytest.mark.parametrize(
+    ("spread", "collapses"),
+    [(0.0, 0.0), (1.15, 0.0), (0.0, 0.07)],
+    ids=["equal variance", "up to tenfold variance", "seeds that collapse"],
+)
+def test_null_edits_are_kept_no_more_often_than_alpha(spread: float, collapses: float, seeds: int) -> None:
     rng = np.random.default_rng(7)
     runs = 600
     wrong = sum(
-        "kept" in simulate_run(rng, [0.0] * 30, np.exp(rng.uniform(-spread, spread, 30))) for _ in range(runs)
+        "kept" in simulate_run(rng, [0.0] * 30, np.exp(rng.uniform(-spread, spread, 30)), seeds, collapses)
+        for _ in range(runs)
     )
     assert wrong / runs <= 0.1 + 2 * (0.1 * 0.9 / runs) ** 0.5
+
+
+def test_a_seed_that_collapses_does_not_hide_what_the_others_show() -> None:
+    gains = [0.005, 0.006, 0.033, 0.012, 0.066, 0.010, 0.009, 0.007]
+    baseline = arm([0.669] * 9)
+    attempt = arm([0.679, *(0.669 + gain for gain in gains)])
+    verdict = judge(attempt, baseline, baseline, Rules(), seeds=8, alpha=0.009, noise=NOISE)
+    assert isinstance(verdict, Verdict)
+    assert verdict.outcome == "kept"
+    assert "p = 0.0039 against alpha = 0.009" in verdict.reason
 
 
 def test_effect_of_two_and_a_half_paired_deviations_is_usually_found() -> None:

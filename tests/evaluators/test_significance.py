@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
 from evaluators.significance import (
@@ -15,6 +17,7 @@ from evaluators.significance import (
     paired_interval,
     paired_lower_bound,
     paired_test,
+    sign_flip_p_value,
 )
 
 
@@ -26,6 +29,21 @@ def test_paired_test_equals_scipy() -> None:
     interval = stats.ttest_1samp(differences, 0).confidence_interval(0.95)
     assert paired_interval(differences) == pytest.approx(tuple(interval))
     assert paired_lower_bound(differences) == pytest.approx(reference.confidence_interval(0.95).low)
+
+
+@given(st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=9))
+def test_sign_flips_equal_scipys_permutation_test(differences: list[float]) -> None:
+    values = np.round(np.array(differences), 3)
+    expected = stats.permutation_test(
+        (values,), np.sum, permutation_type="samples", alternative="greater", n_resamples=np.inf
+    )
+    assert sign_flip_p_value(list(values)) == pytest.approx(expected.pvalue)
+
+
+def test_more_sign_flips_than_can_be_counted_are_refused() -> None:
+    assert sign_flip_p_value([1.0] * 16) == 2.0**-16
+    with pytest.raises(ValueError, match="2 to 16"):
+        sign_flip_p_value([1.0] * 17)
 
 
 def test_differences_that_do_not_vary_prove_nothing() -> None:
