@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
@@ -46,9 +47,11 @@ class Dispatcher:
         self._database = _open_checkpoints(directory / CHECKPOINTS)
         self._saver = SqliteSaver(self._database)
         self._saver.setup()
-        self._referee = Referee(laboratory, self._known_entrants())
         self._begun = set(self._unfinished())
         self._waiting = sorted(self._begun)
+        saved = {number: self._state(number) for number in self._waiting}
+        self._referee = Referee(laboratory, self._known_entrants(saved))
+        self._promote(saved)
         self._told = False
         self._workers: dict[Path, tuple[Attempt, CompiledStateGraph[Any, Any, Any, Any]]] = {}
 
@@ -117,20 +120,26 @@ class Dispatcher:
         threads = self._database.execute("SELECT DISTINCT thread_id FROM checkpoints").fetchall()
         return sorted((folders - decided) | {int(thread) for (thread,) in threads})
 
-    def _known_entrants(self) -> dict[int, int]:
+    def _state(self, number: int) -> Mapping[str, Any]:
+        """The last checkpoint of an attempt; empty if there is none."""
+        config: RunnableConfig = {"configurable": {"thread_id": f"{number:04d}", "checkpoint_ns": ""}}
+        saved = self._saver.get_tuple(config)
+        return saved.checkpoint["channel_values"] if saved else {}
+
+    def _promote(self, saved: Mapping[int, Mapping[str, Any]]) -> None:
+        """Promote a winner that a kill left with its verdict only, before another one can be judged."""
+        for number, state in saved.items():
+            if "parent_commit" in state:
+                self._referee.settle(number, state["parent_commit"])
+
+    def _known_entrants(self, saved: Mapping[int, Mapping[str, Any]]) -> dict[int, int]:
         """Attempt number -> place in the race, of every attempt that has entered it."""
         places = {
             record.number: int(record.trailers["Entrant"])
             for record in self.laboratory.ledger.attempts()
             if "Entrant" in record.trailers
         }
-        for number in self._unfinished():
-            config: RunnableConfig = {"configurable": {"thread_id": f"{number:04d}", "checkpoint_ns": ""}}
-            saved = self._saver.get_tuple(config)
-            values = saved.checkpoint["channel_values"] if saved else {}
-            if "entrant" in values:
-                places[number] = values["entrant"]
-        return places
+        return places | {number: state["entrant"] for number, state in saved.items() if "entrant" in state}
 
     def _note_reapplication(self, number: int) -> None:
         """A late winner is re-applied on the newer incumbent before anything new is tried."""

@@ -35,17 +35,19 @@ def fit_entropy_law(
         ValueError: fewer than 3 points, unequal lengths, a value that is not finite, or an entropy
             that does not vary, so that no unique fit exists.
     """
-    spent = np.exp(np.asarray(entropy, dtype=np.float64))
+    with np.errstate(over="ignore"):
+        spent = np.exp(np.asarray(entropy, dtype=np.float64))
+        scale = float(np.square(spent).sum())
     rewards = np.asarray(reward, dtype=np.float64)
     if spent.ndim != 1 or spent.shape != rewards.shape:
         raise ValueError(f"entropy and reward must be equally long, got {spent.shape} and {rewards.shape}")
     if len(spent) < 3:
         raise ValueError(f"the entropy law needs at least 3 points, got {len(spent)}")
-    if not (np.isfinite(spent).all() and np.isfinite(rewards).all()):
-        raise ValueError("the entropy law needs finite entropies and rewards")
+    if not (np.isfinite(scale) and np.isfinite(rewards).all()):
+        raise ValueError("the entropy law needs finite entropies (below 350 nats) and rewards")
     centred = spent - spent.mean()
     spread = float(centred @ centred)
-    if spread <= 1e-18 * float(spent @ spent):
+    if spread <= 1e-18 * scale:
         raise ValueError("the entropy law cannot be fitted: entropy is the same at every point")
     gained = rewards - rewards.mean()
     slope = float(centred @ gained) / spread

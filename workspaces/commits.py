@@ -28,6 +28,14 @@ class Commit:
     trailers: Mapping[str, str]
 
 
+@dataclass(frozen=True)
+class Written:
+    """A commit that was just made, and its tree."""
+
+    name: str
+    tree: str
+
+
 def write_commit(
     git: GitCommand,
     ref: str,
@@ -37,10 +45,10 @@ def write_commit(
     parent: str | None = None,
     tree: str | None = None,
     replace: bool = False,
-) -> str:
+) -> Written:
     """Commit `files` over the tree of `parent`, or over `tree` without a parent; point `ref` at it.
 
-    `replace` allows a ref that is no ancestor to be moved. Returns the commit's hash.
+    `replace` allows a ref that is no ancestor to be moved.
 
     Raises:
         LedgerError: git failed; the ref is as it was.
@@ -55,9 +63,10 @@ def write_commit(
         stream.append(b'M 040000 %s ""\n' % tree.encode())
     for path, content in sorted(files.items()):
         stream.append(b"M 100644 inline %s\ndata %d\n%s\n" % (_quoted(path), len(content), content))
-    stream.append(b"\nget-mark :1\ndone\n")
+    stream.append(b'\nget-mark :1\nls :1 ""\ndone\n')
     force = ("--force",) if replace else ()
-    return git.text("fast-import", "--quiet", "--done", *force, data=b"".join(stream)).splitlines()[0]
+    answer = git.text("fast-import", "--quiet", "--done", *force, data=b"".join(stream)).splitlines()
+    return Written(answer[0], answer[1].split()[2])
 
 
 def read_commits(git: GitCommand, *arguments: str) -> dict[str, Commit]:

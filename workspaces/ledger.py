@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from workspaces.attempts import AttemptRecord, read_attempt
 from workspaces.commits import read_commits, write_commit
-from workspaces.edits import matches
 from workspaces.git_command import GitCommand, LedgerError
+from workspaces.references import References
+from workspaces.snapshots import Snapshots
 from workspaces.trailers import code_message, one_line, result_message
 
 __all__ = ["AttemptRecord", "Ledger", "LedgerError"]
 
 BRANCHES = "refs/heads/attempts/"
+TAGS = "refs/tags/"
 EVIDENCE = "refs/szilard/evidence"
 _CONFIGURATION = """\
 [user]
@@ -40,6 +42,7 @@ _CONFIGURATION = """\
 """
 _PACK_REFS_EVERY = 200
 _READ_ONE_BY_ONE = 10
+_NUMBERED = re.compile(rf"{BRANCHES}\d+")
 _FULL_HASH = re.compile(r"[0-9a-f]{40}")
 
 
@@ -50,9 +53,10 @@ class Ledger:
         self.path = path.absolute()
         self.lock = threading.RLock()
         self.git = GitCommand(self.path / ".git")
+        self._references = References(self.git)
+        self._snapshots = Snapshots(self.git)
         self._records: dict[tuple[int, str], AttemptRecord] = {}
         self._verified: dict[str, str] = {}
-        self._blobs: dict[str, Mapping[str, str]] = {}
 
     @classmethod
     def create(cls, path: Path, files: Mapping[str, Path], *, message: str) -> Ledger:
@@ -74,9 +78,10 @@ class Ledger:
             with (ledger.path / ".git" / "config").open("a") as stream:
                 stream.write(_CONFIGURATION)
         contents = {name: source.read_bytes() for name, source in files.items()}
-        first = write_commit(ledger.git, "refs/heads/main", message, contents, replace=True)
+        first = ledger._write("refs/heads/main", message, contents, replace=True)
         ledger.set_incumbent(first)
-        ledger.git.run("update-ref", "refs/tags/baseline", first)
+        ledger.git.run("update-ref", f"{TAGS}baseline", first)
+        ledger._references.moved(f"{TAGS}baseline", first)
         return ledger
 
     @classmethod
@@ -132,8 +137,7 @@ class Ledger:
                 repair=repair,
             )
             contents = {name: text.encode() for name, text in files.items()}
-            return write_commit(
-                self.git,
+            return self._write(
                 _branch(number),
                 message,
                 contents,
@@ -145,12 +149,12 @@ class Ledger:
         """Record one point of the frontier: the baseline with `files` written over it, on its own branch."""
         with self.lock:
             ref = f"refs/heads/frontier/{index:02d}"
-            found = self.git.text("rev-parse", "--verify", "--quiet", ref, check=False)
+            found = self._references.all().get(ref)
             if found:
                 return found
             contents = {name: text.encode() for name, text in files.items()}
             message = f"Frontier: {one_line(label)}\n"
-            return write_commit(self.git, ref, message, contents, parent=self._resolve("baseline"))
+            return self._write(ref, message, contents, parent=self.tags()["baseline"])
 
     def commit_result(self, number: int, *, verdict: str, reason: str, trailers: Mapping[str, str]) -> str:
         """Record what became of an attempt: a commit of the same tree, its figures as trailers.
@@ -172,7 +176,7 @@ class Ledger:
             message = result_message(
                 number, verdict=verdict, reason=reason, hypothesis=found.hypothesis, trailers=trailers
             )
-            commit = write_commit(self.git, _branch(number), message, {}, parent=found.code_commit)
+            commit = self._write(_branch(number), message, {}, parent=found.code_commit)
             if number % _PACK_REFS_EVERY == 0:
                 self.git.run("pack-refs", "--all")
             return commit
@@ -183,8 +187,8 @@ class Ledger:
         Raises:
             LedgerError: its branch holds no commit of this attempt.
         """
-        tip = self.git.text("rev-parse", "--verify", "--quiet", _branch(number), check=False)
-        if not tip:
+        tip = self._references.all().get(_branch(number))
+        if tip is None:
             return None
         if (number, tip) not in self._records:
             commits = read_commits(self.git, "--first-parent", "-n", "2", tip)
@@ -197,12 +201,11 @@ class Ledger:
         Raises:
             LedgerError: a branch holds no commit of its attempt.
         """
-        listing = self.git.text("for-each-ref", "--format=%(objectname) %(refname)", BRANCHES)
-        tips: dict[int, str] = {}
-        for line in listing.splitlines():
-            tip, _, name = line.partition(" ")
-            if re.fullmatch(r"\d+", name.removeprefix(BRANCHES)):
-                tips[int(name.removeprefix(BRANCHES))] = tip
+        tips = {
+            int(name.removeprefix(BRANCHES)): tip
+            for name, tip in self._references.all().items()
+            if _NUMBERED.fullmatch(name)
+        }
         unread = {number: tip for number, tip in tips.items() if (number, tip) not in self._records}
         every = read_commits(self.git, "--branches=attempts/*") if len(unread) > _READ_ONE_BY_ONE else None
         for number, tip in unread.items():
@@ -212,7 +215,12 @@ class Ledger:
 
     def incumbent(self) -> str:
         """The commit that `main` points at."""
-        return self._resolve("refs/heads/main")
+        commit = self._references.all().get("refs/heads/main")
+        if commit is None:
+            raise LedgerError(
+                f"{self.path} has no branch main: somebody removed it. Make it point at the winner."
+            )
+        return commit
 
     def set_incumbent(self, commit: str) -> None:
         """Point `main` at `commit` and bring the repository's own files in step if `main` is checked out.
@@ -223,6 +231,7 @@ class Ledger:
         with self.lock:
             name = self._resolve(commit)
             self.git.run("update-ref", "refs/heads/main", name)
+            self._references.moved("refs/heads/main", name)
             if self.git.text("symbolic-ref", "--quiet", "HEAD", check=False) == "refs/heads/main":
                 GitCommand(self.git.git_directory, self.path).run("reset", "--quiet", "--hard", name)
 
@@ -243,14 +252,15 @@ class Ledger:
                 )
             if there is None:
                 self.git.run("tag", "-a", "-m", one_line(message), name, wanted)
+                self._references.moved(f"{TAGS}{name}", wanted)
 
     def tags(self) -> dict[str, str]:
         """Tag name -> the commit that it names."""
-        listing = self.git.text(
-            "for-each-ref", "--format=%(refname:strip=2) %(objectname) %(*objectname)", "refs/tags"
-        )
-        rows = (line.split() for line in listing.splitlines())
-        return {row[0]: row[-1] for row in rows}
+        return {
+            name.removeprefix(TAGS): commit
+            for name, commit in self._references.all().items()
+            if name.startswith(TAGS)
+        }
 
     def files(self, commit: str, globs: Sequence[str] | None = None) -> dict[str, str]:
         """The text files of a commit that match `globs` (all if None); files that are not UTF-8 are left out.
@@ -259,7 +269,7 @@ class Ledger:
             LedgerError: no such commit.
         """
         chosen: dict[str, str] = {}
-        for path, content in self._contents(self._resolve(commit), globs).items():
+        for path, content in self._snapshots.files(self._resolve(commit), globs).items():
             try:
                 chosen[path] = content.decode()
             except UnicodeDecodeError:
@@ -268,10 +278,7 @@ class Ledger:
 
     def blobs(self, commit: str) -> Mapping[str, str]:
         """Path -> git's hash of the file's content, for every file of a commit."""
-        name = self._resolve(commit)
-        if name not in self._blobs:
-            self._blobs[name] = {path: blob for path, blob, _ in self._listing(name)}
-        return self._blobs[name]
+        return self._snapshots.blobs(self._resolve(commit))
 
     def tree(self, commit: str) -> str:
         """The hash of a commit's tree: equal for equal code."""
@@ -295,13 +302,32 @@ class Ledger:
         interrupted by it.
         """
         with self.lock:
-            kept = self.git.text("rev-parse", "--verify", "--quiet", f"{EVIDENCE}^{{tree}}", check=False)
-            return write_commit(self.git, EVIDENCE, message, files, tree=kept or None, replace=True)
+            kept = self._references.all().get(EVIDENCE)
+            tree = self.tree(kept) if kept is not None else None
+            return self._write(EVIDENCE, message, files, tree=tree, replace=True)
 
     def evidence(self) -> dict[str, bytes]:
         """Every file of the evidence ref; empty while nothing is stored."""
-        tree = self.git.text("rev-parse", "--verify", "--quiet", f"{EVIDENCE}^{{tree}}", check=False)
-        return self._contents(tree, None) if tree else {}
+        commit = self._references.all().get(EVIDENCE)
+        return self._snapshots.files_once(commit) if commit is not None else {}
+
+    def _write(
+        self,
+        ref: str,
+        message: str,
+        files: Mapping[str, bytes],
+        *,
+        parent: str | None = None,
+        tree: str | None = None,
+        replace: bool = False,
+    ) -> str:
+        written = write_commit(self.git, ref, message, files, parent=parent, tree=tree, replace=replace)
+        self._references.moved(ref, written.name)
+        self._verified[f"{written.name}^{{commit}}"] = written.name
+        self._verified[f"{written.name}^{{tree}}"] = written.tree
+        if ref != EVIDENCE:
+            self._snapshots.remember(files.values())
+        return written.name
 
     def _is_marked(self) -> bool:
         try:
@@ -317,25 +343,6 @@ class Ledger:
 
     def _is_whole(self) -> bool:
         return self._is_marked() and bool(self.git.text("for-each-ref", "refs/tags/baseline"))
-
-    def _listing(self, tree: str) -> Iterable[tuple[str, str, str]]:
-        output = self.git.run("ls-tree", "-r", "-z", "--full-tree", tree)
-        for row in output.decode("utf-8", "surrogateescape").split("\0")[:-1]:
-            properties, _, path = row.partition("\t")
-            mode, _, blob = properties.split()
-            yield path, blob, mode
-
-    def _contents(self, tree: str, globs: Sequence[str] | None) -> dict[str, bytes]:
-        wanted = [(p, blob) for p, blob, _ in self._listing(tree) if globs is None or matches(p, globs)]
-        output = self.git.run("cat-file", "--batch", data="".join(f"{blob}\n" for _, blob in wanted).encode())
-        contents: dict[str, bytes] = {}
-        start = 0
-        for path, _ in wanted:
-            end = output.index(b"\n", start)
-            size = int(output[start:end].split()[-1])
-            contents[path] = output[end + 1 : end + 1 + size]
-            start = end + size + 2
-        return contents
 
     def _resolve(self, commit: str) -> str:
         return self._verify(f"{_revision(commit)}^{{commit}}")

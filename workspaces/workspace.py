@@ -5,7 +5,6 @@ Owns the directory and its state; which commit is wanted, and what runs there, i
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import stat
@@ -14,6 +13,7 @@ from pathlib import Path
 from environments.base import SzilardError
 from workspaces.git_command import GitCommand
 from workspaces.ledger import Ledger, LedgerError
+from workspaces.snapshots import blob_hash
 
 
 class WorkspaceError(SzilardError):
@@ -109,8 +109,7 @@ def _blob(path: Path) -> str:
     """Git's hash of a regular file; a word that equals no hash for anything else."""
     if not stat.S_ISREG(path.lstat().st_mode):
         return "not a regular file"
-    content = path.read_bytes()
-    return hashlib.sha1(b"blob %d\0%s" % (len(content), content), usedforsecurity=False).hexdigest()
+    return blob_hash(path.read_bytes())
 
 
 def _delete(path: Path) -> None:

@@ -156,6 +156,8 @@ def _draw_attempts(axes: Axes, metric: str, attempts: Sequence[AttemptPoint]) ->
                 xytext=(0, 9),
                 textcoords="offset points",
                 ha="center",
+                va="bottom",
+                rotation="vertical",
                 color=colour,
                 fontsize=7.5,
             )
@@ -215,7 +217,7 @@ def _window(heights: Sequence[float]) -> tuple[float, float]:
     lowest = min(*heights, 0.0)
     unit = max(top, typical) or abs(lowest) or 1.0
     floor = max(lowest, -1.2 * unit)
-    room = top - floor
+    room = top - floor or unit
     return floor - 0.12 * room, top + 0.38 * room
 
 
@@ -237,7 +239,7 @@ def _draw_frontier(axes: Axes, frontier: Frontier) -> None:
         _label(axes, frontier.winner, _KEPT, 8.5, "bold", left=False)
     everything = [point.x for point in line] + ([frontier.winner.x] if frontier.winner is not None else [])
     breadth = max(everything) - min(everything) or 0.02
-    axes.set_xlim(min(everything) - 0.5 * breadth, max(everything) + 0.3 * breadth)
+    axes.set_xlim(min(everything) - 0.75 * breadth, max(everything) + 0.55 * breadth)
     axes.margins(y=0.14)
 
 

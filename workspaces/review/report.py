@@ -112,7 +112,7 @@ def _opening(run: RunRecord) -> str:
 def _asked(run: RunRecord) -> str:
     settings = run.settings
     guards = "; ".join(
-        f"{markdown(guard['metric'])} no more than {guard['tolerance']:g} worse than the baseline's"
+        f"{guard['metric']} no more than {guard['tolerance']:g} worse than the baseline's"
         for guard in settings["guards"]
     )
     budget = f"{settings['attempts']} attempts"

@@ -1,0 +1,63 @@
+"""What the refs of a repository name.
+
+Owns one listing and how long it holds: until this process writes a ref, or another one changes a directory
+that refs live in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from workspaces.git_command import GitCommand
+
+_WATCHED = (
+    "packed-refs",
+    "refs",
+    "refs/heads",
+    "refs/heads/attempts",
+    "refs/heads/frontier",
+    "refs/tags",
+    "refs/szilard",
+)
+_Stamp = tuple[int, ...]
+
+
+class References:
+    """The refs of one repository. Safe from any thread; one at a time writes and calls `moved`."""
+
+    def __init__(self, git: GitCommand) -> None:
+        self._git = git
+        self._generation = 0
+        self._read: tuple[int, _Stamp, Mapping[str, str]] | None = None
+
+    def all(self) -> Mapping[str, str]:
+        """Full ref name -> the commit that it names, through annotated tags.
+
+        Raises:
+            LedgerError: git failed.
+        """
+        generation, stamp, read = self._generation, self._stamp(), self._read
+        if read is not None and read[:2] == (generation, stamp):
+            return read[2]
+        listing = self._git.text("for-each-ref", "--format=%(refname) %(objectname) %(*objectname)")
+        rows = (line.split() for line in listing.splitlines())
+        names = {row[0]: row[-1] for row in rows}
+        self._read = (generation, stamp, names)
+        return names
+
+    def moved(self, ref: str, commit: str) -> None:
+        """Note that this process made `ref` name `commit`."""
+        self._generation += 1
+        if self._read is not None:
+            self._read = (self._generation, self._stamp(), {**self._read[2], ref: commit})
+
+    def _stamp(self) -> _Stamp:
+        return tuple(_modified(self._git.git_directory / name) for name in _WATCHED)
+
+
+def _modified(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
