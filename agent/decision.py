@@ -34,6 +34,7 @@ SCREENING_SEED = 0
 MORE_SCREENING_SEEDS = 2
 LEVEL = 0.95
 _MOST_SEEDS = 99
+_GIVE_UP = 0.5
 
 Decided = Literal["kept", "reverted", "inconclusive", "void"]
 
@@ -184,7 +185,9 @@ def judge(
     at least a quarter of `noise`, held half against the comparator on that seed and half against its
     mean over screening seeds (index 0 and those above `seeds`, which are never evidence), so that one
     lucky seed of the comparator does not shut out everything. It is reverted as soon
-    as two or more evidence seeds show no gain; with all of them it is kept if a one-sided paired test
+    as two or more evidence seeds leave it half a standard error of the noise below the comparator, held
+    half against the same seeds and half against the mean of all of them: giving up early on whatever
+    ground cannot add false keeps. With all seeds it is kept if a one-sided paired test
     passes at `alpha` and every guard is shown to hold. The test flips signs, which a seed that collapses
     cannot upset; where too few seeds for `alpha` have too few flips, it is Student's t.
 
@@ -219,8 +222,11 @@ def judge(
             outcome, sign * test.change, test.standard_error, (low, high), alpha, test.seeds, guards, reason
         )
 
-    if test.change <= 0:
+    if test.change <= 0 and test.seeds == seeds:
         return verdict("reverted", f"no gain: {figures}")
+    hoped = (test.change + sign * _unpaired(attempt, comparator, rules.metric, evidence)) / 2
+    if test.seeds < seeds and hoped <= -_GIVE_UP * noise / math.sqrt(test.seeds):
+        return verdict("reverted", f"no gain in sight: {figures}")
     if test.standard_deviation <= 1e-9 * test.change:
         return verdict(
             "void", f"{figures}: seeds that change nothing cannot be trusted; look for a fixed seed"
@@ -312,6 +318,13 @@ def above_frontier(winner: Arm, frontier: Mapping[str, Arm], rules: Rules) -> Fr
         reason = f"not distinguishable from the frontier: {figures}"
         return FrontierVerdict(None, best, lead.change, lead.interval, reason)
     return FrontierVerdict(True, best, lead.change, lead.interval, f"above the frontier: {figures}")
+
+
+def _unpaired(attempt: Arm, comparator: Arm, metric: str, evidence: Sequence[int]) -> float:
+    """The attempt's mean over `evidence` less the comparator's over all the seeds that it has."""
+    return statistics.fmean(_value(attempt, seed, metric) for seed in evidence) - statistics.fmean(
+        _value(comparator, seed, metric) for seed in comparator.scores
+    )
 
 
 def _p_value(changes: Sequence[float], alpha: float) -> float:

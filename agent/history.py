@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from agent.decision import Arm
 from agent.measure import Measurer
+from agent.record import scored_seeds
 from agent.researchers.base import HistoryEntry
 from environments.base import Split
 from workspaces.attempts import AttemptRecord
@@ -69,6 +70,7 @@ class History:
             score_change=0.0,
             standard_error=statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else None,
             entropy=statistics.fmean(entropies) if entropies else None,
+            seeds=len(values),
             files=self.files(commit),
         )
 
@@ -89,6 +91,7 @@ class History:
             score_change=_number(trailers.get("Score-Change")),
             standard_error=_number(trailers.get("Score-Change-Standard-Error")),
             entropy=_number(trailers.get("Entropy-End")),
+            seeds=scored_seeds(trailers),
             files=self.files(record.code_commit) if record.code_commit else {},
         )
 

@@ -60,6 +60,13 @@ def figures(
     return trailers
 
 
+def scored_seeds(trailers: Mapping[str, str]) -> int:
+    """How many seeds the score of a result commit is the mean of."""
+    if "Score" not in trailers:
+        return 0
+    return max(1, len(trailers.get("Seeds", "").split(",")) - 1)
+
+
 def _add_mean(
     trailers: dict[str, str],
     name: str,

@@ -11,7 +11,7 @@ import importlib.util
 import sys
 from pathlib import Path
 
-from environments.base import Environment, InvalidEnvironment
+from environments.base import Environment, EnvironmentSpec, InvalidEnvironment
 
 BUILT_IN = {"countdown": "environments.countdown.environment:Countdown"}
 
@@ -52,7 +52,7 @@ def _from_file(path: Path) -> Environment:
     sys.modules[spec.name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[spec.name]
         raise InvalidEnvironment(f"{path} cannot be loaded: {type(error).__name__}: {error}") from error
     found = [
@@ -63,6 +63,9 @@ def _from_file(path: Path) -> Environment:
     if len(found) != 1:
         raise InvalidEnvironment(f"{path} must define one environment class, it defines {len(found)}.")
     try:
-        return found[0]()
+        environment = found[0]()
     except TypeError as error:
         raise InvalidEnvironment(f"{path} defines an incomplete environment: {error}") from error
+    if not isinstance(getattr(environment, "spec", None), EnvironmentSpec):
+        raise InvalidEnvironment(f"{path}: {found[0].__name__} has no `spec`; give it an EnvironmentSpec.")
+    return environment

@@ -94,30 +94,22 @@ def _tried(context: Context, noise: float) -> list[_Tried]:
         configuration = read(entry.files)
         if configuration is None:
             continue
-        gain = 0.0 if number == context.baseline.number else _gain(context, entries, entry, noise)
-        tried.append(_Tried(entry, configuration, gain, entry.standard_error or noise))
+        gain = 0.0 if number == context.baseline.number else _gain(context, entry, noise)
+        error = math.hypot(noise / max(entry.seeds, 1) ** 0.5, context.baseline.standard_error or 0.0)
+        tried.append(_Tried(entry, configuration, gain, error))
     return tried
 
 
-def _gain(
-    context: Context, entries: Mapping[int, HistoryEntry], entry: HistoryEntry, noise: float
-) -> float | None:
-    """Change against the baseline, added up along the parents, since paired changes are the sharper ones.
+def _gain(context: Context, entry: HistoryEntry, noise: float) -> float | None:
+    """Change of the mean score against the baseline's over all its seeds.
 
-    An attempt that a guard stopped counts as a small loss, whatever its score.
+    Not the paired change of the verdict: after two seeds that says more about the two baseline seeds,
+    which all attempts share, than about the attempt. An attempt that a guard stopped counts as a small
+    loss, whatever its score.
     """
-    if entry.verdict is None or entry.verdict == "void":
+    if entry.verdict in (None, "void") or entry.score is None or context.baseline.score is None:
         return None
-    total, at = 0.0, entry
-    while at.number != context.baseline.number:
-        parent = entries.get(at.parent) if at.parent is not None else None
-        if at.score_change is None or parent is None or parent.number >= at.number:
-            if entry.score is None or context.baseline.score is None:
-                return None
-            total = entry.score - context.baseline.score
-            break
-        total, at = total + at.score_change, parent
-    gain = context.spec.better(total)
+    gain = context.spec.better(entry.score - context.baseline.score)
     return min(gain, -noise) if entry.verdict != "kept" and "guard" in (entry.reason or "") else gain
 
 

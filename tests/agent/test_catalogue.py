@@ -125,8 +125,9 @@ class Run:
             None,
             mean,
             0.0,
-            None,
+            noise / len(base.scores) ** 0.5,
             entropy_of(BASELINE),
+            len(base.scores),
             FILES,
         )
         self.history = [first]
@@ -155,7 +156,8 @@ class Run:
                 number, incumbent.number, "catalogue", proposal.hypothesis, proposal.mechanism,
                 proposal.predicted_score_change, proposal.predicted_entropy, verdict.outcome, verdict.reason,
                 float(np.mean([score.value for score in arm.scores.values()])), verdict.change,
-                verdict.standard_error, entropy_of(configuration) * math.exp(self.rng.normal(0, 0.04)), files,
+                verdict.standard_error, entropy_of(configuration) * math.exp(self.rng.normal(0, 0.04)),
+                len(arm.scores), files,
             )  # fmt: skip
             self.history.append(entry)
             self.configurations.append(configuration)
@@ -287,7 +289,7 @@ def test_minimised_metric_is_predicted_to_fall() -> None:
         protected=(),
     )
     good = replace(
-        run.history[1], files=kl, verdict="kept", score_change=-0.02, standard_error=0.001, parent=0
+        run.history[1], files=kl, verdict="kept", score=(run.history[0].score or 0.0) - 0.02, seeds=SEEDS
     )
     proposal = catalogue(context_of(run, 2, spec=spec, history=(good,)))
     assert proposal.predicted_score_change < 0
@@ -301,7 +303,8 @@ def test_attempt_that_broke_a_guard_is_not_followed() -> None:
         editable=("*.py",),
         protected=(),
     )
-    lead = replace(run.history[1], files=kl, score_change=0.02, standard_error=0.001, parent=0)
+    reached = (run.history[0].score or 0.0) + 0.02
+    lead = replace(run.history[1], files=kl, score=reached, score_change=0.02, seeds=SEEDS, parent=0)
     praised = replace(lead, verdict="inconclusive", reason="needs about 9 seeds")
     broken = replace(lead, verdict="reverted", reason="guard pass@1 is -0.04, -0.02 is allowed")
     following = [

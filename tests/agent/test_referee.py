@@ -170,10 +170,10 @@ def test_a_resumed_run_takes_up_a_winner_whose_promotion_was_lost(laboratory: La
         graph.update_state({"configurable": {"thread_id": "0001"}}, state, as_node="score")
     result = record_without_promotion(laboratory, 1, code, verdict)
     with dispatcher_on(laboratory) as resumed:
+        assert laboratory.ledger.incumbent() == result, "promoted before another attempt can be judged"
         assert resumed._unfinished() == [1]
         assert resumed.take() == 1
         resumed.run(1, workspace)
-        assert laboratory.ledger.incumbent() == result
         assert resumed._unfinished() == []
         assert resumed.take() == 2
 

@@ -432,6 +432,8 @@ def test_file_may_use_dataclasses_with_postponed_annotations(tmp_path: Path) -> 
         ("import nowhere_to_be_found", "ModuleNotFoundError"),
         ("def (", "SyntaxError"),
         ("1 / 0", "ZeroDivisionError"),
+        ("import sys; sys.exit(3)", "SystemExit: 3"),
+        (USER_DOMAIN.replace("spec = dataclasses", "spec = None and dataclasses"), "Mine has no `spec`"),
         (USER_DOMAIN + "class Second(Mine): pass", "it defines 2"),
         (
             "from environments.language import LanguageEnvironment\nclass Half(LanguageEnvironment): pass",
