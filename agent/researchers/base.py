@@ -28,7 +28,8 @@ class HistoryEntry:
 
     `verdict` is None while the attempt is in flight. `score`, `score_change` and `standard_error` (of
     the change) are in units of the metric on the selection split, entropies in nats a token; None is a
-    figure that could not be had. `seeds` is how many seeds `score` is the mean of. `files` are the attempt's editable files, path -> text.
+    figure that could not be had. `seeds` is how many seeds `score` is the mean of. `files` are the
+    attempt's editable files, path -> text.
     """
 
     number: int

@@ -8,7 +8,7 @@ contexts give equal proposals. What it can express is said in `configuration`, w
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
