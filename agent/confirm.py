@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agent.decision import Arm, above_frontier, judge_confirmation
+from agent.arms import Arm
 from agent.events import Message, Observer, Progress
 from agent.history import History
 from agent.measure import Measurer, Subject, TrainingFailed, Untrusted
 from agent.settings import RunSettings
 from agent.state_files import read_json, write_json
+from agent.winner import above_frontier, judge_confirmation
 from environments.base import Environment, FrontierPoint, Split
 from workspaces.ledger import Ledger
 from workspaces.measurements import Measurement

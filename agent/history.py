@@ -9,7 +9,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from agent.decision import Arm
+from agent.arms import Arm
 from agent.measure import Measurer
 from agent.record import scored_seeds
 from agent.researchers.base import HistoryEntry

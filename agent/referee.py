@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from agent.arms import Arm
 from agent.attempt_folder import CONVERSATION_FILE
-from agent.decision import SCREENING_SEED, Arm, NeedSeed, Verdict, alpha_for_entrant, expected_entrants, judge
+from agent.decision import SCREENING_SEED, NeedSeed, Verdict, alpha_for_entrant, expected_entrants, judge
 from agent.laboratory import Laboratory
 from agent.record import figures
 from environments.base import Split

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agent.decision import Arm, Verdict, alpha_for_entrant, expected_entrants, judge
+from agent.arms import Arm
+from agent.decision import Verdict, alpha_for_entrant, expected_entrants, judge
 from agent.proposal import Proposal
 from agent.researchers.base import Context, HistoryEntry, NoProposal
 from agent.researchers.catalogue import CatalogueResearcher

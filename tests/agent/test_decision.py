@@ -11,18 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent.decision import (
-    Arm,
-    GuardResult,
-    InvalidComparison,
-    NeedSeed,
-    Verdict,
-    above_frontier,
-    alpha_for_entrant,
-    expected_entrants,
-    judge,
-    judge_confirmation,
-)
+from agent.arms import Arm, GuardResult, InvalidComparison
+from agent.decision import NeedSeed, Verdict, alpha_for_entrant, expected_entrants, judge
+from agent.winner import above_frontier, judge_confirmation
 from environments.base import Guard, Metric, Score
 
 SEEDS = 5
