@@ -31,6 +31,7 @@ from agent.arms import (
 )
 from evaluators.significance import (
     MOST_FLIPPED,
+    least_significant_change,
     needed_seeds,
     paired_interval,
     paired_lower_bound,
@@ -41,7 +42,7 @@ from evaluators.significance import (
 SCREENING_SEED = 0
 MORE_SCREENING_SEEDS = 2
 _MOST_SEEDS = 99
-_GIVE_UP = 0.5
+_GIVE_UP_AFTER = 3
 
 Decided = Literal["kept", "reverted", "inconclusive", "void"]
 
@@ -111,10 +112,10 @@ def judge(
     the seed standard deviation of the baseline's metric. An attempt enters if the screening seed shows
     at least a quarter of `noise`, held half against the comparator on that seed and half against its
     mean over screening seeds (index 0 and those above `seeds`, which are never evidence), so that one
-    lucky seed of the comparator does not shut out everything. It is reverted as soon
-    as two or more evidence seeds leave it half a standard error of the noise below the comparator, held
-    half against the same seeds and half against the mean of all of them: giving up early on whatever
-    ground cannot add false keeps. With all seeds it is kept if a one-sided paired test
+    lucky seed of the comparator does not shut out everything. It is reverted as soon as three or more
+    evidence seeds leave no hope: a gain one standard error above what they show, held half against the
+    same seeds and half against the mean of all of the comparator's, would not pass in the end. Giving
+    up, on whatever ground, cannot add false keeps. With all seeds it is kept if a one-sided paired test
     passes at `alpha` and every guard is shown to hold. The test flips signs, which a seed that collapses
     cannot upset; where too few seeds for `alpha` have too few flips, it is Student's t.
 
@@ -151,9 +152,11 @@ def judge(
 
     if test.change <= 0 and test.seeds == seeds:
         return verdict("reverted", f"no gain: {figures}")
-    hoped = (test.change + sign * _unpaired(attempt, comparator, rules.metric, evidence)) / 2
-    if test.seeds < seeds and hoped <= -_GIVE_UP * noise / math.sqrt(test.seeds):
-        return verdict("reverted", f"no gain in sight: {figures}")
+    if _GIVE_UP_AFTER <= test.seeds < seeds:
+        hoped = (test.change + sign * _unpaired(attempt, comparator, rules.metric, evidence)) / 2
+        spread = min(noise, test.standard_deviation)
+        if hoped + spread / math.sqrt(test.seeds) < least_significant_change(spread, seeds, alpha):
+            return verdict("reverted", f"no gain in sight: {figures}")
     if test.standard_deviation <= 1e-9 * test.change:
         return verdict(
             "void", f"{figures}: seeds that change nothing cannot be trusted; look for a fixed seed"

@@ -81,7 +81,7 @@ def plan(
         attempts=attempts,
         minutes=minutes,
         seeds=seeds,
-        confirmation_seeds=max(LEAST_CONFIRMATION_SEEDS, 3 * seeds // 2),
+        confirmation_seeds=max(LEAST_CONFIRMATION_SEEDS, 4 * seeds // 3),
         workers=workers,
         device=_device(device),
         researcher=cast(Literal["catalogue", "language-model"], researcher),

@@ -150,6 +150,17 @@ def crossed_interval(
     )
 
 
+def least_significant_change(standard_deviation: float, seeds: int, alpha: float) -> float:
+    """The mean of `seeds` differences that a one-sided paired t test at `alpha` only just passes.
+
+    Raises:
+        ValueError: fewer than two seeds, or alpha outside (0, 0.5).
+    """
+    if seeds < 2 or not 0 < alpha < 0.5:
+        raise ValueError(f"need at least 2 seeds and alpha within (0, 0.5), got {seeds} and {alpha}")
+    return _quantile(1.0 - 2.0 * alpha, seeds - 1) * standard_deviation / math.sqrt(seeds)
+
+
 def needed_seeds(
     change: float, standard_deviation: float, alpha: float, power: float = 0.8, most: int = 100
 ) -> int | None:

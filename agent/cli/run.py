@@ -62,8 +62,8 @@ def _finite(ctx: click.Context, parameter: click.Parameter, given: float | None)
     "--seeds",
     type=click.IntRange(min=2),
     default=None,
-    help="Evidence seeds of an attempt that looks promising; the confirmation takes half as many again."
-    "  [default: the domain's, 8 for countdown]",
+    help="Evidence seeds of an attempt that looks promising; the confirmation takes a third more."
+    "  [default: the domain's, 12 for countdown]",
 )
 @click.option(
     "--workers",

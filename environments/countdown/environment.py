@@ -40,7 +40,7 @@ class Countdown(LanguageEnvironment):
         train_command=("python", "train.py"),
         budget={"tokens": 150 * 16 * 8 * 13, "updates": 150 * 2},
         seconds_per_attempt=12.0,
-        seeds=8,
+        seeds=12,
     )
 
     def starting_policy(self) -> Path:

@@ -13,6 +13,7 @@ from scipy import stats
 
 from evaluators.significance import (
     crossed_interval,
+    least_significant_change,
     needed_seeds,
     paired_interval,
     paired_lower_bound,
@@ -38,6 +39,14 @@ def test_sign_flips_equal_scipys_permutation_test(differences: list[float]) -> N
         (values,), np.sum, permutation_type="samples", alternative="greater", n_resamples=np.inf
     )
     assert sign_flip_p_value(list(values)) == pytest.approx(expected.pvalue)
+
+
+def test_least_significant_change_passes_the_t_test_and_nothing_below_does() -> None:
+    noise = np.random.default_rng(3).normal(0, 1, 12)
+    unit = (noise - noise.mean()) / noise.std(ddof=1)
+    least = least_significant_change(2.0, 12, 0.009)
+    assert paired_test(list(2.0 * unit + least)).p_value == pytest.approx(0.009)
+    assert paired_test(list(2.0 * unit + 0.99 * least)).p_value > 0.009
 
 
 def test_more_sign_flips_than_can_be_counted_are_refused() -> None:
