@@ -8,45 +8,34 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import statistics
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from agent.assess import probe_baseline, probe_scoring, require
 from agent.confirm import Confirming, confirm
-from agent.events import Event, Message, Observer, Progress
+from agent.events import Message, Observer, Progress
 from agent.history import History
 from agent.laboratory import Laboratory, every_seed
-from agent.measure import Cancelled, Measurer, Subject, TrainingFailed
+from agent.measure import Cancelled, Subject, TrainingFailed
+from agent.opening import Interrupted, Opened, opened, owned
 from agent.plan import describe, plan, researcher_of
-from agent.scorer import Scorer
 from agent.settings import RunSettings
 from agent.state_files import Clock, read_json, write_json
 from agent.summary import RunSummary, summarise
-from environments.base import Environment, EnvironmentSpec, Guard, Score, Split, SzilardError
-from environments.registry import load
-from workspaces.executors.local import LocalExecutor
-from workspaces.ledger import Ledger
-from workspaces.measurements import Measurement, MeasurementStore
+from environments.base import EnvironmentSpec, Guard, Score, Split, SzilardError
+from workspaces.measurements import Measurement
 from workspaces.review.report import write_report
-from workspaces.sandbox import choose_sandbox
 from workspaces.workspace import Workspace
 
 __all__ = ["Interrupted", "ReplayResult", "RunSummary", "describe", "plan", "replay", "resume", "start"]
 
-REPOSITORY = "repository"
 CLOCK_FILE = "clock.json"
-
-
-class Interrupted(SzilardError):
-    """The run was stopped cleanly; everything finished is in the ledger."""
 
 
 class RunExists(SzilardError):
@@ -97,7 +86,8 @@ def start(settings: RunSettings, runs_dir: Path, observer: Observer) -> RunSumma
 def resume(directory: Path, observer: Observer) -> RunSummary:
     """Go on with a run, wherever it stopped. Raises what `start` raises, but RunExists."""
     settings = RunSettings.read(directory)
-    with _owned(directory), _opened(directory, settings, observer) as run:
+    with owned(directory), opened(directory, settings, observer) as found:
+        run = Run(directory, settings, found)
         try:
             return run.to_the_end()
         finally:
@@ -111,27 +101,21 @@ def replay(directory: Path, attempt: int, observer: Observer) -> ReplayResult:
         SzilardError: there is no such attempt, or it was never measured.
     """
     settings = RunSettings.read(directory)
-    with _opened(directory, settings, observer) as run:
-        return run.replay(attempt)
+    with opened(directory, settings, observer) as found:
+        return Run(directory, settings, found).replay(attempt)
 
 
 class Run:
     """One opened run."""
 
-    def __init__(
-        self,
-        directory: Path,
-        settings: RunSettings,
-        environment: Environment,
-        measurer: Measurer,
-        observer: Observer,
-    ) -> None:
+    def __init__(self, directory: Path, settings: RunSettings, found: Opened) -> None:
+        environment, measurer = found.environment, found.measurer
         self.directory = directory
         self.settings = settings
         self.environment = environment
         self.measurer = measurer
         self.ledger = measurer.ledger
-        self.observer = observer
+        self.observer = found.tell
         self.spec = spec_in_force(environment.spec, settings)
         self.history = History(self.ledger, measurer, environment.spec.editable)
         self.clock = Clock(directory / CLOCK_FILE)
@@ -359,77 +343,3 @@ def spec_in_force(spec: EnvironmentSpec, settings: RunSettings) -> EnvironmentSp
 
 def _noise(baseline: Mapping[int, Measurement], metric: str) -> float:
     return statistics.stdev(m.score.metrics[metric].value for m in baseline.values())
-
-
-@contextmanager
-def _opened(directory: Path, settings: RunSettings, observer: Observer) -> Iterator[Run]:
-    """A run with its executor and scorer; both are gone when this ends, however it ends."""
-    environment = load(settings.environment)
-    if environment.spec.version != settings.environment_version:
-        raise SzilardError(
-            f"{directory} was made with {settings.environment} version {settings.environment_version}, "
-            f"installed is {environment.spec.version}: their scores cannot be compared. Start a new run."
-        )
-    lock = threading.Lock()
-
-    def tell(event: Event) -> None:
-        with lock:
-            observer(event)
-
-    spec = environment.spec
-    ledger = Ledger.create(
-        directory / REPOSITORY,
-        environment.workspace_template(),
-        message=f"Baseline: the {spec.name} template as it is\n\nGoal: {settings.goal}",
-    )
-    devices = _devices() if settings.device == "cuda" else ("cpu",)
-    executor = LocalExecutor(choose_sandbox(settings.sandbox), settings.workers, devices)
-    scorer = Scorer(settings.environment, settings.workers)
-    store = MeasurementStore(directory / "measurements")
-    previous = signal.signal(signal.SIGTERM, _as_interrupt) if _in_main_thread() else None
-    try:
-        measurer = Measurer(settings, environment, ledger, store, executor, scorer)
-        yield Run(directory, settings, environment, measurer, tell)
-    except KeyboardInterrupt:
-        raise Interrupted("Stopped.") from None
-    finally:
-        scorer.close()
-        executor.close()
-        if previous is not None:
-            signal.signal(signal.SIGTERM, previous)
-
-
-@contextmanager
-def _owned(directory: Path) -> Iterator[None]:
-    """One process a run: the second is refused and told who holds it."""
-    import fcntl
-
-    path = directory / "lock"
-    with path.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            file.seek(0)
-            holder = file.read().strip() or "unknown"
-            raise SzilardError(
-                f"{directory} is being worked on by process {holder}. "
-                f"Wait for it, or stop it with `kill {holder}`."
-            ) from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        yield
-
-
-def _devices() -> tuple[str, ...]:
-    import torch
-
-    return tuple(f"cuda:{index}" for index in range(torch.cuda.device_count()))
-
-
-def _in_main_thread() -> bool:
-    return threading.current_thread() is threading.main_thread()
-
-
-def _as_interrupt(*_: Any) -> None:
-    raise KeyboardInterrupt

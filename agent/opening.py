@@ -1,0 +1,124 @@
+"""A run's folder, opened for work.
+
+Owns what must be there while anything is measured, and gone afterwards: the lock, executor, scorer, signals.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agent.events import Event, Observer
+from agent.measure import Measurer
+from agent.scorer import Scorer
+from agent.settings import RunSettings
+from environments.base import Environment, SzilardError
+from environments.registry import load
+from workspaces.executors.local import LocalExecutor
+from workspaces.ledger import Ledger
+from workspaces.measurements import MeasurementStore
+from workspaces.sandbox import choose_sandbox
+
+REPOSITORY = "repository"
+
+
+class Interrupted(SzilardError):
+    """The run was stopped cleanly; everything finished is in the ledger."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What an opened run works with; `tell` may be called from any thread."""
+
+    environment: Environment
+    measurer: Measurer
+    tell: Observer
+
+
+@contextmanager
+def opened(directory: Path, settings: RunSettings, observer: Observer) -> Iterator[Opened]:
+    """A run with its executor and scorer; both are gone when this ends, however it ends.
+
+    Raises:
+        Interrupted: stopped by Ctrl-C or SIGTERM inside.
+        SzilardError: the environment is of another version, or no sandbox passes its probe.
+    """
+    environment = load(settings.environment)
+    if environment.spec.version != settings.environment_version:
+        raise SzilardError(
+            f"{directory} was made with {settings.environment} version {settings.environment_version}, "
+            f"installed is {environment.spec.version}: their scores cannot be compared. Start a new run."
+        )
+    lock = threading.Lock()
+
+    def tell(event: Event) -> None:
+        with lock:
+            observer(event)
+
+    spec = environment.spec
+    ledger = Ledger.create(
+        directory / REPOSITORY,
+        environment.workspace_template(),
+        message=f"Baseline: the {spec.name} template as it is\n\nGoal: {settings.goal}",
+    )
+    devices = _devices() if settings.device == "cuda" else ("cpu",)
+    executor = LocalExecutor(choose_sandbox(settings.sandbox), settings.workers, devices)
+    scorer = Scorer(settings.environment, settings.workers)
+    store = MeasurementStore(directory / "measurements")
+    previous = signal.signal(signal.SIGTERM, _as_interrupt) if _in_main_thread() else None
+    try:
+        measurer = Measurer(settings, environment, ledger, store, executor, scorer)
+        yield Opened(environment, measurer, tell)
+    except KeyboardInterrupt:
+        raise Interrupted("Stopped.") from None
+    finally:
+        scorer.close()
+        executor.close()
+        if previous is not None:
+            signal.signal(signal.SIGTERM, previous)
+
+
+@contextmanager
+def owned(directory: Path) -> Iterator[None]:
+    """One process a run.
+
+    Raises:
+        SzilardError: another one has it; the message says which.
+    """
+    import fcntl
+
+    path = directory / "lock"
+    with path.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.seek(0)
+            holder = file.read().strip() or "unknown"
+            raise SzilardError(
+                f"{directory} is being worked on by process {holder}. "
+                f"Wait for it, or stop it with `kill {holder}`."
+            ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def _devices() -> tuple[str, ...]:
+    import torch
+
+    return tuple(f"cuda:{index}" for index in range(torch.cuda.device_count()))
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
+def _as_interrupt(*_: Any) -> None:
+    raise KeyboardInterrupt
