@@ -166,8 +166,8 @@ def judge(
         return verdict("reverted", f"{guard_sentence(broken)}; {rules.metric} {figures}")
     if test.seeds < seeds:
         return NeedSeed(evidence[-1] + 1, figures)
-    p_value = _p_value(changes, alpha)
-    tested = f"{figures}, p = {p_value:.2g} against alpha = {alpha:.2g}"
+    p_value, test_name = _p_value(changes, alpha)
+    tested = f"{figures}, p = {p_value:.2g} by {test_name} against alpha = {alpha:.2g}"
     if p_value > alpha:
         pairs = needed_seeds(test.change, test.standard_deviation, alpha, most=_MOST_SEEDS)
         needs = f"about {max(pairs, seeds + 1)}" if pairs else f"more than {_MOST_SEEDS}"
@@ -185,10 +185,11 @@ def _unpaired(attempt: Arm, comparator: Arm, metric: str, evidence: Sequence[int
     )
 
 
-def _p_value(changes: Sequence[float], alpha: float) -> float:
+def _p_value(changes: Sequence[float], alpha: float) -> tuple[float, str]:
     """By sign flips where they can reach `alpha` and can be counted, by t otherwise: never by the data."""
-    flipped = 2.0 ** -len(changes) <= alpha and len(changes) <= MOST_FLIPPED
-    return sign_flip_p_value(changes) if flipped else paired_test(changes).p_value
+    if 2.0 ** -len(changes) <= alpha and len(changes) <= MOST_FLIPPED:
+        return sign_flip_p_value(changes), "sign flips"
+    return paired_test(changes).p_value, "t"
 
 
 def _screen(

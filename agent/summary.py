@@ -74,7 +74,6 @@ def _finding(winner: int, settings: RunSettings, confirmation: Mapping[str, Any]
     ]
     low, high = confirmation["interval"]
     verdict = "It is confirmed" if confirmation["confirmed"] else "It is NOT confirmed"
-    above = {True: "It lies above the frontier", False: "It does not lie above the frontier", None: "Open"}
     optimism = ""
     if confirmation["selection_change"] is not None:
         optimism = f" Selection had seen {confirmation['selection_change']:+.4f}."
@@ -82,5 +81,5 @@ def _finding(winner: int, settings: RunSettings, confirmation: Mapping[str, Any]
         f"Attempt {winner} won ({confirmation['hypothesis']}). {verdict}: on fresh seeds and sealed tasks "
         f"{metric} goes from {means[0]:.4f} to {means[1]:.4f}, a change of {confirmation['change']:+.4f} "
         f"(95% interval {low:+.4f} to {high:+.4f}).{optimism} "
-        f"{above[confirmation['above_frontier']]}: {confirmation['frontier_reason']}."
+        f"It is {confirmation['frontier_reason']}."
     )

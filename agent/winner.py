@@ -112,7 +112,13 @@ def above_frontier(winner: Arm, frontier: Mapping[str, Arm], rules: Rules) -> Fr
         else:
             leads[label] = crossed(winner, arm, rules.metric, _shared(winner, arm), LEVEL)
     if not leads:
-        return FrontierVerdict(None, None, None, None, "no frontier point shares two seeds with the winner")
+        return FrontierVerdict(
+            None,
+            None,
+            None,
+            None,
+            "not comparable with the frontier: no point of it shares two seeds with the winner",
+        )
     best = min(leads, key=lambda label: sign * leads[label].change)
     lead = leads[best]
     low, high = lead.interval
@@ -120,7 +126,7 @@ def above_frontier(winner: Arm, frontier: Mapping[str, Arm], rules: Rules) -> Fr
     if sign * lead.change <= 0:
         return FrontierVerdict(False, best, lead.change, lead.interval, f"not above the frontier: {figures}")
     if unpaired:
-        reason = f"{figures}; without two shared seeds: {', '.join(unpaired)}"
+        reason = f"not to be placed beside the frontier: {figures}; without two shared seeds: {', '.join(unpaired)}"
         return FrontierVerdict(None, best, lead.change, lead.interval, reason)
     if low <= 0 <= high:
         reason = f"not distinguishable from the frontier: {figures}"

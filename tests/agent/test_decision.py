@@ -249,7 +249,7 @@ def test_a_seed_that_collapses_does_not_hide_what_the_others_show() -> None:
     verdict = judge(attempt, baseline, baseline, Rules(), seeds=8, alpha=0.009, noise=NOISE)
     assert isinstance(verdict, Verdict)
     assert verdict.outcome == "kept"
-    assert "p = 0.0039 against alpha = 0.009" in verdict.reason
+    assert "p = 0.0039 by sign flips against alpha = 0.009" in verdict.reason
 
 
 def test_effect_of_two_and_a_half_paired_deviations_is_usually_found() -> None:

@@ -229,17 +229,23 @@ def _draw_frontier(axes: Axes, frontier: Frontier) -> None:
     axes.plot(
         [p.x for p in line], [p.y for p in line], color=_FRONTIER, linewidth=1.2, linestyle="--", zorder=1
     )
-    for point in frontier.points:
+    middle = (line[0].x + line[-1].x) / 2
+    below = -11.0
+    for point in sorted(frontier.points, key=lambda point: -point.y):
         _draw_point(axes, point, _FRONTIER, "o", 5.0)
-        _label(axes, point, _FRONTIER, 8.0, "normal", left=True)
+        if point.x < middle:
+            _label(axes, point, _FRONTIER, 8.0, "normal", (8.0, -11.0))
+        else:
+            _label(axes, point, _FRONTIER, 8.0, "normal", (-8.0, below))
+            below -= 8.0
     _draw_point(axes, frontier.baseline, _BASELINE, "s", 7.0)
-    _label(axes, frontier.baseline, _BASELINE, 8.5, "bold", left=False)
+    _label(axes, frontier.baseline, _BASELINE, 8.5, "bold", (8.0, 6.0))
     if frontier.winner is not None:
         _draw_point(axes, frontier.winner, _KEPT, "*", 14.0)
-        _label(axes, frontier.winner, _KEPT, 8.5, "bold", left=False)
+        _label(axes, frontier.winner, _KEPT, 8.5, "bold", (8.0, 6.0))
     everything = [point.x for point in line] + ([frontier.winner.x] if frontier.winner is not None else [])
     breadth = max(everything) - min(everything) or 0.02
-    axes.set_xlim(min(everything) - 0.75 * breadth, max(everything) + 0.55 * breadth)
+    axes.set_xlim(min(everything) - 0.15 * breadth, max(everything) + 0.55 * breadth)
     axes.margins(y=0.14)
 
 
@@ -259,13 +265,18 @@ def _draw_point(axes: Axes, point: FrontierPoint, colour: str, marker: str, size
     )
 
 
-def _label(axes: Axes, point: FrontierPoint, colour: str, size: float, weight: str, *, left: bool) -> None:
+def _label(
+    axes: Axes, point: FrontierPoint, colour: str, size: float, weight: str, offset: tuple[float, float]
+) -> None:
+    """Write a point's name `offset` points away: a negative one ends there, a positive one begins there."""
     axes.annotate(
         point.label,
         (point.x, point.y),
-        xytext=(-7, -11) if left else (8, 6),
+        xytext=offset,
         textcoords="offset points",
-        ha="right" if left else "left",
+        ha="right" if offset[0] < 0 else "left",
+        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5},
+        zorder=2,
         color=colour,
         fontsize=size,
         fontweight=weight,
