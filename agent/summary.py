@@ -49,7 +49,7 @@ def summarise(
         following = f"szilard log {directory}"
     else:
         paragraph = f"{opening} {_finding(winner, settings, confirmation)}"
-        following = f"szilard diff {directory} {winner} 0"
+        following = f"szilard diff {directory} 0 {winner}"
     interval = confirmation["interval"]
     return RunSummary(
         directory=directory,

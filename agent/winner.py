@@ -126,7 +126,8 @@ def above_frontier(winner: Arm, frontier: Mapping[str, Arm], rules: Rules) -> Fr
     if sign * lead.change <= 0:
         return FrontierVerdict(False, best, lead.change, lead.interval, f"not above the frontier: {figures}")
     if unpaired:
-        reason = f"not to be placed beside the frontier: {figures}; without two shared seeds: {', '.join(unpaired)}"
+        missing = f"without two shared seeds: {', '.join(unpaired)}"
+        reason = f"not to be placed beside the frontier: {figures}; {missing}"
         return FrontierVerdict(None, best, lead.change, lead.interval, reason)
     if low <= 0 <= high:
         reason = f"not distinguishable from the frontier: {figures}"

@@ -21,6 +21,7 @@ from agent.researchers.surrogate import Observation, Surrogate
 
 _UNKNOWN_NOISE = 0.004
 _CENTRES = 2
+_SHOWN = 2
 
 
 @dataclass(frozen=True)
@@ -250,14 +251,15 @@ def _mechanism(
 def _evidence(context: Context, tried: Sequence[_Tried], target: Configuration) -> str:
     lines = []
     for name, _ in target.controls:
+        related = [one for one in tried if one.gain is not None and name in dict(one.configuration.controls)]
+        surest = sorted(related, key=lambda one: (one.error, -one.entry.number))[:_SHOWN]
         seen = [
             f"{one.entry.number} ({one.configuration.described()} at"
             f" {scientific(one.configuration.learning_rate)}:"
-            f" {context.spec.better(one.gain):+.3g} ± {one.error:.2g}, {one.entry.verdict})"
-            for one in tried
-            if one.gain is not None and name in dict(one.configuration.controls)
+            f" {context.spec.better(one.gain or 0.0):+.3g} ± {one.error:.2g}, {one.entry.verdict})"
+            for one in sorted(surest, key=lambda one: one.entry.number)
         ]
-        said = "; ".join(seen[-2:]) or "none yet, so this is to find out"
+        said = "; ".join(seen) or "none yet, so this is to find out"
         lines.append(f"Attempts with {CONTROLS[name].name}, against the baseline: {said}.")
     return "\n".join(lines) or "No control is in force."
 

@@ -15,6 +15,7 @@ from workspaces.review.text import clean, console, duration, figure, one_line, s
 
 _TAIL_BYTES = 16 * 1024
 _TAIL_LINES = 20
+_NAMES = 34
 _SHOWN_ABOVE = (
     "Attempt",
     "Verdict",
@@ -80,24 +81,26 @@ def print_attempt(run: RunRecord, number: int) -> None:
     measured = signed(found.change)
     if found.interval is not None:
         measured += f", 95% interval {span(found.interval)}"
-    out.print(f"  {'':<20}{'predicted':<14}measured")
-    out.print(f"  {metric + ' change':<20}{signed(attempt.predicted_score_change):<14}{measured}")
+    out.print(f"  {'':<{_NAMES}}{'predicted':<14}measured")
+    out.print(f"  {metric + ' change':<{_NAMES}}{signed(attempt.predicted_score_change):<14}{measured}")
     entropy = "-" if found.entropy is None else f"{found.entropy:.3f}"
     if found.entropy_start is not None:
         entropy += f" (from {found.entropy_start:.3f})"
-    out.print(f"  {'final entropy':<20}{attempt.predicted_entropy:<14.3f}{entropy}\n")
-    out.print(f"  {'verdict':<20}{verdict}", style=STYLES.get(verdict))
+    out.print(f"  {'final entropy':<{_NAMES}}{attempt.predicted_entropy:<14.3f}{entropy}\n")
+    out.print(f"  {'verdict':<{_NAMES}}{verdict}", style=STYLES.get(verdict))
     if attempt.reason:
-        out.print(f"  {'reason':<20}{one_line(attempt.reason)}", soft_wrap=True)
+        out.print(f"  {'reason':<{_NAMES}}{one_line(attempt.reason)}", soft_wrap=True)
     if found.score is not None:
-        out.print(f"  {metric:<20}{figure(found.score, found.standard_error, found.change)}")
+        out.print(f"  {metric:<{_NAMES}}{figure(found.score, found.standard_error, found.change)}")
     if found.seconds is not None:
-        out.print(f"  {'trained':<20}{duration(found.seconds)}")
+        out.print(f"  {'trained':<{_NAMES}}{duration(found.seconds)}")
     for name, value in attempt.trailers.items():
         if name not in _SHOWN_ABOVE:
-            out.print(f"  {one_line(name).replace('-', ' ').lower():<20}{one_line(value)}", soft_wrap=True)
+            out.print(
+                f"  {one_line(name).replace('-', ' ').lower():<{_NAMES}}{one_line(value)}", soft_wrap=True
+            )
     if attempt.code_commit:
-        out.print(f"  {'code commit':<20}{attempt.code_commit}")
+        out.print(f"  {'code commit':<{_NAMES}}{attempt.code_commit}")
     if verdict == "crashed":
         lines = error_tail(run.directory, number)
         out.print("\nLast lines of standard error:" if lines else "\nIt wrote nothing to standard error.")
@@ -113,11 +116,9 @@ def _print_baseline(run: RunRecord) -> None:
         out.print("It is not measured yet.")
         return
     baseline = run.baseline
-    out.print(f"  {run.settings['metric']:<20}{figure(baseline['score'], baseline['standard_error'])}")
-    out.print(f"  {'seed noise':<20}{figure(baseline['noise'])}")
-    out.print(f"  {'final entropy':<20}{figure(baseline['entropy_end'])}")
+    out.print(f"  {run.settings['metric']:<{_NAMES}}{figure(baseline['score'], baseline['standard_error'])}")
+    out.print(f"  {'seed noise':<{_NAMES}}{figure(baseline['noise'])}")
+    out.print(f"  {'final entropy':<{_NAMES}}{figure(baseline['entropy_end'])}")
     for seed in baseline["seeds"]:
-        out.print(
-            f"  {'seed ' + str(seed['seed']):<20}{figure(seed['score'])}, entropy {figure(seed['entropy'])}, "
-            f"trained {duration(seed['seconds'])}"
-        )
+        measured = f"{figure(seed['score'])}, entropy {figure(seed['entropy'])}"
+        out.print(f"  {'seed ' + str(seed['seed']):<{_NAMES}}{measured}, trained {duration(seed['seconds'])}")
