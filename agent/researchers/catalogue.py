@@ -117,7 +117,10 @@ def _gain(context: Context, entry: HistoryEntry, noise: float) -> float | None:
 def _pool(
     parent: Configuration, baseline: Configuration, tried: Sequence[_Tried], surrogate: Surrogate
 ) -> list[Configuration]:
-    """Untried neighbours of the parent and of the best-looking attempts, in a fixed order."""
+    """Untried neighbours of the parent and of the best-looking attempts, in a fixed order.
+
+    What is in flight with the same kinds of control will teach the same, so it is waited for.
+    """
     expected = {one.entry.number: surrogate.change(one.configuration)[0] for one in tried}
     measured = [one for one in tried if one.gain is not None]
     reached = surrogate.change(parent)[0]
@@ -134,7 +137,13 @@ def _pool(
     pool: dict[Configuration, None] = {}
     for centre in [parent, *(one.configuration for one in ranked[:_CENTRES])]:
         pool.update(dict.fromkeys(neighbours(centre, baseline, known, promising)))
-    return [configuration for configuration in pool if configuration not in seen]
+    untried = [configuration for configuration in pool if configuration not in seen]
+    flying = {_kinds(one.configuration) for one in tried if one.entry.verdict is None}
+    return [configuration for configuration in untried if _kinds(configuration) not in flying] or untried
+
+
+def _kinds(configuration: Configuration) -> tuple[str, ...]:
+    return tuple(name for name, _ in configuration.controls)
 
 
 def _proposal(
