@@ -21,6 +21,7 @@ from agent.measure import Cancelled, Subject, TrainingFailed, Untrusted
 from agent.proposal import Proposal
 from agent.referee import Referee
 from agent.researchers.base import NoProposal
+from agent.rounds import Race, Rounds
 from environments.base import Split
 from workspaces.edits import EditError, apply_edits
 from workspaces.workspace import Workspace
@@ -50,10 +51,13 @@ class AttemptState(TypedDict, total=False):
 class Attempt:
     """Runs attempts in one work tree; one of these a worker."""
 
-    def __init__(self, laboratory: Laboratory, workspace: Workspace, referee: Referee) -> None:
+    def __init__(
+        self, laboratory: Laboratory, workspace: Workspace, referee: Referee, rounds: Rounds
+    ) -> None:
         self.laboratory = laboratory
         self.workspace = workspace
         self.referee = referee
+        self.rounds = rounds
         self._started = time.monotonic()
 
     def graph(self, saver: BaseCheckpointSaver[Any]) -> CompiledStateGraph[Any, Any, Any, Any]:
@@ -75,12 +79,6 @@ class Attempt:
         """Start the attempt's clock."""
         self._started = time.monotonic()
 
-    def finish(self, number: int) -> None:
-        """Delete the policies of an attempt that was not kept, unless they are asked for."""
-        record = self.laboratory.ledger.attempt(number)
-        if not self.laboratory.settings.keep_policies and record is not None and record.verdict != "kept":
-            self.laboratory.folder(number).delete_policies()
-
     def _propose(self, state: AttemptState) -> AttemptState:
         laboratory, number = self.laboratory, state["number"]
         repairs = state.get("repairs", 0) + (1 if state.get("failed") else 0)
@@ -94,6 +92,7 @@ class Attempt:
         folder = laboratory.folder(number)
         proposed = folder.proposed(repairs)
         if proposed is None:
+            self.rounds.wait(lambda: self.rounds.proposed(self._before(number)), self.workspace)
             try:
                 proposed = self._ask(number, parent, commit, repairs)
             except NoProposal as error:
@@ -234,24 +233,41 @@ class Attempt:
 
     def _decide(self, state: AttemptState) -> AttemptState:
         laboratory, number = self.laboratory, state["number"]
+        if "ended" not in state and "entrant" not in state:
+            self.rounds.wait(lambda: self.rounds.screened(self._before(number)), self.workspace)
         with laboratory.lock:
             record = laboratory.ledger.attempt(number)
             if record is not None and record.result_commit is not None:
                 self.referee.settle(number, state["parent_commit"])
                 return {"racing": False}
             if "ended" in state:
+                self.rounds.end(number)
                 return self._close(state)
-            code, comparator = state["code_commit"], state["parent_commit"]
-            ruling = self.referee.judge(code, comparator, state.get("alpha"))
+            code, comparator, last = state["code_commit"], state["parent_commit"], state["seed"]
+            ruling = self.referee.judge(code, comparator, state.get("alpha"), last)
             if isinstance(ruling, NeedSeed):
-                self._tell(number, "decide", detail=ruling.reason)
-                onward: AttemptState = {"seed": ruling.seed_index, "racing": True}
-                if "entrant" not in state:
-                    onward["entrant"], onward["alpha"] = self.referee.enter(number)
-                return onward
-            outcome = self.referee.rule(number, state["parent"], comparator, code, ruling)
+                return self._go_on(state, ruling)
+        self.rounds.end(number)
+        if ruling.outcome == "kept":
+            self.rounds.wait(lambda: self.rounds.decided(self._before(number)), self.workspace)
+        with laboratory.lock:
+            outcome = self.referee.rule(number, state["parent"], comparator, code, ruling, last)
         self._tell(number, "done", detail=ruling.reason, verdict=outcome, change=ruling.change)
         return {"racing": False}
+
+    def _go_on(self, state: AttemptState, ruling: NeedSeed) -> AttemptState:
+        number = state["number"]
+        self._tell(number, "decide", detail=ruling.reason)
+        onward: AttemptState = {"seed": ruling.seed_index, "racing": True}
+        if "entrant" not in state:
+            onward["entrant"], onward["alpha"] = self.referee.enter(number)
+        last = self.laboratory.settings.seeds
+        self.rounds.race(number, Race(self._subject(state), ruling.seed_index, last))
+        return onward
+
+    def _before(self, number: int) -> range:
+        """The attempts of the same round that come before this one."""
+        return range(self.laboratory.horizon(number) + 1, number)
 
     def _close(self, state: AttemptState) -> AttemptState:
         """Record an attempt that never came to a verdict; it stays reviewable, be it by its parent's tree."""

@@ -5,6 +5,7 @@ Owns numbering, unfinished threads and re-applications; what happens inside an a
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 import threading
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from agent.attempt_folder import REAPPLICATION
 from agent.events import Message
 from agent.laboratory import Laboratory
 from agent.referee import Referee
+from agent.rounds import Rounds
 from workspaces.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -49,9 +51,11 @@ class Dispatcher:
         self._saver.setup()
         self._begun = set(self._unfinished())
         self._waiting = sorted(self._begun)
+        self._reserved: set[int] = set()
         saved = {number: self._state(number) for number in self._waiting}
         self._referee = Referee(laboratory, self._known_entrants(saved))
         self._promote(saved)
+        self._rounds = Rounds(laboratory)
         self._told = False
         self._workers: dict[Path, tuple[Attempt, CompiledStateGraph[Any, Any, Any, Any]]] = {}
 
@@ -63,18 +67,44 @@ class Dispatcher:
     ) -> None:
         self._database.close()
 
-    def take(self) -> int | None:
-        """The next attempt to run: an unfinished one first; None when the budget is used up."""
+    def take(self, workspace: Workspace) -> int | None:
+        """The next attempt to run, once the rounds before it are decided; None when the budget is used up.
+
+        Unfinished ones come first. Who waits, or finds none, helps those that race.
+
+        Raises:
+            Cancelled: the run is being stopped.
+        """
         with self._lock:
             if self._waiting:
                 return self._waiting.pop(0)
-            decided = {r.number for r in self.laboratory.ledger.attempts() if r.verdict is not None}
-            number = max(decided | self._begun, default=0) + 1
-            if number > self.laboratory.settings.attempts or self._out_of_time():
+            taken = self._decided() | self._begun | self._reserved
+            number = next(number for number in itertools.count(1) if number not in taken)
+            wanted = number <= self.laboratory.settings.attempts
+            if wanted:
+                self._reserved.add(number)
+        if not wanted:
+            self._rounds.wait(self._all_done, workspace)
+            return None
+        earlier = range(1, self.laboratory.horizon(number) + 1)
+        self._rounds.wait(lambda: self._rounds.decided(earlier), workspace)
+        with self._lock:
+            self._reserved.discard(number)
+            if not self._is_open(number):
                 return None
             self._begun.add(number)
             self._note_reapplication(number)
-            return number
+        return number
+
+    def _all_done(self) -> bool:
+        with self._lock:
+            return not self._reserved and self._begun <= self._decided()
+
+    def _is_open(self, number: int) -> bool:
+        """Whether there is time for the round of an attempt; one that is begun is brought to its end."""
+        first = self.laboratory.horizon(number) + 1
+        members = range(first, first + self.laboratory.settings.workers)
+        return not self._begun.isdisjoint(members) or not self._out_of_time()
 
     def run(self, number: int, workspace: Workspace) -> None:
         """Run one attempt from where its checkpoint stands to its result commit."""
@@ -89,14 +119,14 @@ class Dispatcher:
             graph.invoke({"number": number}, config, durability="sync")
         elif saved.next:
             graph.invoke(None, config, durability="sync")
-        attempt.finish(number)
+        self.laboratory.tidy(number)
         self._saver.delete_thread(f"{number:04d}")
 
     def _worker(self, workspace: Workspace) -> tuple[Attempt, CompiledStateGraph[Any, Any, Any, Any]]:
         """The attempt runner of a work tree and its compiled graph, made once."""
         with self._lock:
             if workspace.path not in self._workers:
-                attempt = Attempt(self.laboratory, workspace, self._referee)
+                attempt = Attempt(self.laboratory, workspace, self._referee, self._rounds)
                 self._workers[workspace.path] = (attempt, attempt.graph(self._saver))
             return self._workers[workspace.path]
 
@@ -113,9 +143,12 @@ class Dispatcher:
             )
         return True
 
+    def _decided(self) -> set[int]:
+        return {r.number for r in self.laboratory.ledger.attempts() if r.verdict is not None}
+
     def _unfinished(self) -> list[int]:
         """Attempts that are not done with: by what they left on disk, or by a thread that is still there."""
-        decided = {r.number for r in self.laboratory.ledger.attempts() if r.verdict is not None}
+        decided = self._decided()
         folders = {int(p.name) for p in (self.directory / "attempts").glob("[0-9]" * 4)} - {0}
         threads = self._database.execute("SELECT DISTINCT thread_id FROM checkpoints").fetchall()
         return sorted((folders - decided) | {int(thread) for (thread,) in threads})

@@ -96,9 +96,9 @@ class History:
         )
 
     def twin(self, fingerprint: str, number: int) -> AttemptRecord | None:
-        """Another attempt of the same normalised code, refused ones aside."""
+        """An earlier attempt of the same normalised code, refused ones aside."""
         for record in self.ledger.attempts():
-            if record.number == number or record.code_commit is None or record.verdict == "refused":
+            if record.number >= number or record.code_commit is None or record.verdict == "refused":
                 continue
             if self.fingerprint(record.code_commit) == fingerprint:
                 return record

@@ -6,7 +6,7 @@ Owns the shared parts and the context of a proposal; the steps of an attempt are
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agent.attempt_folder import AttemptFolder
@@ -56,18 +56,36 @@ class Laboratory:
         """The baseline's commit."""
         return self.ledger.tags()["baseline"]
 
+    def horizon(self, number: int) -> int:
+        """The last attempt of the rounds before that of `number`: what it may see the results of."""
+        return (number - 1) // self.settings.workers * self.settings.workers
+
+    def tidy(self, number: int) -> None:
+        """Delete the policies of an attempt that was not kept, unless they are asked for."""
+        record = self.ledger.attempt(number)
+        if not self.settings.keep_policies and record is not None and record.verdict != "kept":
+            self.folder(number).delete_policies()
+
     def parent_of(self, number: int) -> tuple[int, str]:
         """The attempt that a new one builds on, and its commit; 0 is the baseline."""
         if self.folder(number).reapplies is not None:
             return self.history.incumbent_number(), self.ledger.incumbent()
-        records = [record for record in self.ledger.attempts() if record.number < number]
+        records = [record for record in self.ledger.attempts() if record.number <= self.horizon(number)]
         parent = hill_climb.select([self.history.entry(record) for record in records])
         commits = {record.number: record.result_commit for record in records}
         return parent, commits.get(parent) or self.baseline
 
     def context(self, number: int, parent: int, commit: str) -> Context:
-        """Everything that a researcher is shown for attempt `number` on `parent`."""
-        records = [record for record in self.ledger.attempts() if record.number < number]
+        """Everything that a researcher is shown for attempt `number` on `parent`.
+
+        Of its own round it sees the code of those before it, as in flight whether they are or not.
+        """
+        seen = self.horizon(number)
+        records = [
+            record if record.number <= seen else replace(record, verdict=None, reason=None, trailers={})
+            for record in self.ledger.attempts()
+            if record.number < number
+        ]
         entries = tuple(self.history.entry(record) for record in records)
         baseline = self.history.baseline_entry(self.settings.metric, self.seeds)
         trace = self.folder(parent).path / f"{Split.SELECTION}-{SCREENING_SEED}" / "out" / "trace.jsonl"

@@ -99,7 +99,7 @@ class Measurer:
         self._domain = f"{environment.spec.name} {environment.spec.version}"
         if is_path(source):
             self._domain += f" {_hash_of([Path(source)])}"
-        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
 
     def key(self, commit: str, seed: int, split: Split) -> MeasurementKey:
         """The key of a commit on a seed index and a split."""
@@ -141,9 +141,10 @@ class Measurer:
             Cancelled: the run is being stopped.
         """
         key = self.key(subject.commit, seed, split)
-        if self.store.get(key) is None and _trained(subject.folder / f"{split}-{seed}", key) is None:
-            self._note_launch(subject, seed, split)
-            self._train_anew(subject, seed, split)
+        with self._locks[key.digest]:
+            if self.store.get(key) is None and _trained(subject.folder / f"{split}-{seed}", key) is None:
+                self._note_launch(subject, seed, split)
+                self._train_anew(subject, seed, split)
 
     def _train_anew(self, subject: Subject, seed: int, split: Split) -> None:
         key = self.key(subject.commit, seed, split)
@@ -166,11 +167,12 @@ class Measurer:
             TrainingFailed: the policy cannot be scored.
             Untrusted: the evaluator failed.
         """
-        found = self.find(subject.commit, seed, split)
-        if found is None:
-            found = self.score_anew(subject, seed, split)
-            self.store.put(found)
-        return found
+        with self._locks[self.key(subject.commit, seed, split).digest]:
+            found = self.find(subject.commit, seed, split)
+            if found is None:
+                found = self.score_anew(subject, seed, split)
+                self.store.put(found)
+            return found
 
     def score_anew(self, subject: Subject, seed: int, split: Split) -> Measurement:
         """Score what `train` left in the folder, whatever is stored. Raises what `score` raises."""

@@ -27,23 +27,22 @@ class Referee:
         self.laboratory = laboratory
         self.entrants = dict(entrants)
 
-    def judge(self, code: str, comparator: str, alpha: float | None) -> Verdict | NeedSeed:
-        """The verdict on a code commit as far as it is measured, or the next seed that it needs.
+    def judge(
+        self, code: str, comparator: str, alpha: float | None, last: int = SCREENING_SEED
+    ) -> Verdict | NeedSeed:
+        """The verdict on a code commit by its seeds up to `last`, or the next seed that it needs.
 
         `alpha` is None for an attempt that has not entered: then nothing but its screening seed is looked
-        at, also where more is stored of the same code.
+        at. More may be stored of the same code, and is not looked at before its turn.
         """
         laboratory, settings = self.laboratory, self.laboratory.settings
-        measured = self._measured(code)
+        measured = self._measured(code, last)
         outcomes = {m.score.metrics[settings.metric].per_task or m.policy_hash for m in measured.values()}
         if min(len(outcomes), len({m.policy_hash for m in measured.values()})) < len(measured):
             reason = "two seeds gave the same policy: the edit fixes the seed"
             return Verdict("void", None, None, None, alpha or 0.0, len(measured) - 1, (), reason)
-        arm = self._arm(code)
-        if alpha is None:
-            arm = Arm({seed: score for seed, score in arm.scores.items() if seed == SCREENING_SEED})
         return judge(
-            arm,
+            Arm({seed: m.score for seed, m in measured.items()}),
             self._arm(comparator),
             self._arm(laboratory.baseline),
             settings,
@@ -55,16 +54,18 @@ class Referee:
     def enter(self, number: int) -> tuple[int, float]:
         """Place of an attempt in the race and what alpha it may spend.
 
-        An entrant before it whose verdict is open passes nothing on.
+        An entrant before it whose verdict is open, or falls in the same round, passes nothing on.
         """
         place = self.entrants.setdefault(number, max(self.entrants.values(), default=-1) + 1)
         verdicts = {record.number: record.verdict for record in self.laboratory.ledger.attempts()}
         numbers = {other: entrant for entrant, other in self.entrants.items()}
-        outcomes = [verdicts.get(numbers.get(other, 0)) or "open" for other in range(place)]
+        seen = self.laboratory.horizon(number)
+        earlier = [numbers.get(other, 0) for other in range(place)]
+        outcomes = [(verdicts.get(other) if other <= seen else None) or "open" for other in earlier]
         settings = self.laboratory.settings
         return place, alpha_for_entrant(settings.alpha, outcomes, expected_entrants(settings.attempts))
 
-    def rule(self, number: int, parent: int, comparator: str, code: str, verdict: Verdict) -> str:
+    def rule(self, number: int, parent: int, comparator: str, code: str, verdict: Verdict, last: int) -> str:
         """Record a verdict; a winner is promoted, one that comes late is to be raced anew."""
         outcome, reason, late = verdict.outcome, verdict.reason, False
         if outcome == "kept" and self.laboratory.ledger.incumbent() != comparator:
@@ -73,7 +74,7 @@ class Referee:
                 f"beats attempt {parent}, which is no longer the incumbent; while attempts are left it is "
                 f"raced anew on the newer one ({reason})"
             )
-        self._conclude(number, parent, outcome, reason, code, verdict, late=late)
+        self._conclude(number, parent, outcome, reason, code, verdict, last, late=late)
         self.settle(number, comparator)
         return outcome
 
@@ -101,11 +102,12 @@ class Referee:
         reason: str,
         code: str | None,
         verdict: Verdict | None,
+        last: int | None = None,
         *,
         late: bool = False,
     ) -> None:
         laboratory = self.laboratory
-        measured = self._measured(code) if code is not None else {}
+        measured = self._measured(code, last) if code is not None else {}
         trailers = figures(laboratory.settings, verdict, measured, compared_with=parent)
         if number in self.entrants:
             trailers["Entrant"] = str(self.entrants[number])
@@ -116,8 +118,10 @@ class Referee:
     def _arm(self, commit: str) -> Arm:
         return self.laboratory.history.arm(commit, Split.SELECTION, self.laboratory.seeds)
 
-    def _measured(self, code: str) -> dict[int, Measurement]:
-        return self.laboratory.history.measurements(code, Split.SELECTION, self.laboratory.seeds)
+    def _measured(self, code: str, last: int | None = None) -> dict[int, Measurement]:
+        """What is stored of a code, up to the seed `last`."""
+        seeds = self.laboratory.seeds if last is None else range(last + 1)
+        return self.laboratory.history.measurements(code, Split.SELECTION, seeds)
 
     def _keep_evidence(self, number: int, measured: Mapping[int, Measurement]) -> None:
         store = self.laboratory.measurer.store.directory

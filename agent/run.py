@@ -279,7 +279,7 @@ class Run:
         with Dispatcher(self.directory, laboratory, self.clock, reserve) as dispatcher:
 
             def work(slot: int, workspace: Workspace) -> None:
-                while not self.stopping.is_set() and (number := dispatcher.take()) is not None:
+                while not self.stopping.is_set() and (number := dispatcher.take(workspace)) is not None:
                     dispatcher.run(number, workspace)
                     self.clock.save()
 

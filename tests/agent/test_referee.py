@@ -41,11 +41,15 @@ def dispatcher_on(laboratory: Laboratory) -> Dispatcher:
     return Dispatcher(laboratory.directory, laboratory, StoppedClock(), reserve=0.0)
 
 
+def work_tree(laboratory: Laboratory) -> Workspace:
+    return Workspace(laboratory.ledger, laboratory.directory / "worktrees" / "0")
+
+
 def winner_of(laboratory: Laboratory, number: int) -> tuple[str, Verdict]:
     """An attempt that clearly beats the baseline: its code and its verdict."""
     code = propose(laboratory, number)
     put_scores(laboratory, code, gained())
-    verdict = Referee(laboratory, {}).judge(code, laboratory.baseline, ALPHA)
+    verdict = Referee(laboratory, {}).judge(code, laboratory.baseline, ALPHA, SEEDS)
     assert isinstance(verdict, Verdict)
     assert verdict.outcome == "kept"
     return code, verdict
@@ -54,7 +58,7 @@ def winner_of(laboratory: Laboratory, number: int) -> tuple[str, Verdict]:
 def record_without_promotion(laboratory: Laboratory, number: int, code: str, verdict: Verdict) -> str:
     """The result commit of a winner, as a kill before the promotion leaves it."""
     baseline = laboratory.baseline
-    Referee(laboratory, {number: 0}).rule(number, 0, baseline, code, verdict)
+    Referee(laboratory, {number: 0}).rule(number, 0, baseline, code, verdict, SEEDS)
     record = laboratory.ledger.attempt(number)
     assert record is not None
     assert record.result_commit is not None
@@ -76,7 +80,7 @@ def test_seeds_with_equal_outcomes_are_void_though_their_policies_differ(laborat
     code = propose(laboratory, 1)
     outcomes = [(1.0, 0.0, 1.0), (1.0, 1.0, 0.0), (1.0, 1.0, 0.0), (0.0, 1.0, 1.0)]
     put_scores(laboratory, code, gained(), outcomes)
-    ruling = Referee(laboratory, {}).judge(code, laboratory.baseline, ALPHA)
+    ruling = Referee(laboratory, {}).judge(code, laboratory.baseline, ALPHA, SEEDS)
     assert isinstance(ruling, Verdict)
     assert (ruling.outcome, ruling.change) == ("void", None)
     assert "fixes the seed" in ruling.reason
@@ -85,7 +89,7 @@ def test_seeds_with_equal_outcomes_are_void_though_their_policies_differ(laborat
 def test_seeds_with_equal_policies_are_void_though_their_outcomes_differ(laboratory: Laboratory) -> None:
     code = propose(laboratory, 1)
     put_scores(laboratory, code, gained(), hashes=["a", "b", "b", "c"])
-    ruling = Referee(laboratory, {}).judge(code, laboratory.baseline, ALPHA)
+    ruling = Referee(laboratory, {}).judge(code, laboratory.baseline, ALPHA, SEEDS)
     assert isinstance(ruling, Verdict)
     assert ruling.outcome == "void"
 
@@ -113,7 +117,7 @@ def test_who_has_not_entered_is_judged_on_the_screening_seed_alone(
 
 def test_a_winner_is_promoted(laboratory: Laboratory) -> None:
     code, verdict = winner_of(laboratory, 1)
-    assert Referee(laboratory, {1: 0}).rule(1, 0, laboratory.baseline, code, verdict) == "kept"
+    assert Referee(laboratory, {1: 0}).rule(1, 0, laboratory.baseline, code, verdict, SEEDS) == "kept"
     record = laboratory.ledger.attempt(1)
     assert record is not None
     assert laboratory.ledger.incumbent() == record.result_commit
@@ -135,9 +139,9 @@ def test_settling_an_old_winner_does_not_dethrone_a_newer_one(laboratory: Labora
     referee.settle(1, laboratory.baseline)
     code = propose(laboratory, 2, parent=1, on=first)
     put_scores(laboratory, code, gained(over=gained()))
-    verdict = referee.judge(code, first, ALPHA)
+    verdict = referee.judge(code, first, ALPHA, SEEDS)
     assert isinstance(verdict, Verdict)
-    assert referee.rule(2, 1, first, code, verdict) == "kept"
+    assert referee.rule(2, 1, first, code, verdict, SEEDS) == "kept"
     newer = laboratory.ledger.incumbent()
     assert newer != first
     referee.settle(1, laboratory.baseline)
@@ -154,7 +158,7 @@ def test_settling_what_is_not_concluded_changes_nothing(laboratory: Laboratory) 
 
 def test_a_resumed_run_takes_up_a_winner_whose_promotion_was_lost(laboratory: Laboratory) -> None:
     code, verdict = winner_of(laboratory, 1)
-    workspace = Workspace(laboratory.ledger, laboratory.directory / "worktrees" / "0")
+    workspace = work_tree(laboratory)
     state = {
         "number": 1,
         "parent": 0,
@@ -172,10 +176,10 @@ def test_a_resumed_run_takes_up_a_winner_whose_promotion_was_lost(laboratory: La
     with dispatcher_on(laboratory) as resumed:
         assert laboratory.ledger.incumbent() == result, "promoted before another attempt can be judged"
         assert resumed._unfinished() == [1]
-        assert resumed.take() == 1
+        assert resumed.take(work_tree(laboratory)) == 1
         resumed.run(1, workspace)
         assert resumed._unfinished() == []
-        assert resumed.take() == 2
+        assert resumed.take(work_tree(laboratory)) == 2
 
 
 def test_a_concluded_attempt_without_a_thread_is_not_taken_again(laboratory: Laboratory) -> None:
@@ -183,26 +187,26 @@ def test_a_concluded_attempt_without_a_thread_is_not_taken_again(laboratory: Lab
     laboratory.folder(1)
     with dispatcher_on(laboratory) as resumed:
         assert resumed._unfinished() == []
-        assert resumed.take() == 2
+        assert resumed.take(work_tree(laboratory)) == 2
 
 
 def test_a_winner_over_a_former_incumbent_is_inconclusive_and_raced_anew(laboratory: Laboratory) -> None:
     code, verdict = winner_of(laboratory, 1)
     late_code, late_verdict = winner_of(laboratory, 2)
     referee = Referee(laboratory, {1: 0, 2: 1})
-    assert referee.rule(1, 0, laboratory.baseline, code, verdict) == "kept"
+    assert referee.rule(1, 0, laboratory.baseline, code, verdict, SEEDS) == "kept"
     incumbent = laboratory.ledger.incumbent()
-    assert referee.rule(2, 0, laboratory.baseline, late_code, late_verdict) == "inconclusive"
+    assert referee.rule(2, 0, laboratory.baseline, late_code, late_verdict, SEEDS) == "inconclusive"
     assert laboratory.ledger.incumbent() == incumbent
     record = laboratory.ledger.attempt(2)
     assert record is not None
     assert (record.verdict, record.trailers["Reapply"]) == ("inconclusive", "yes")
     assert "no longer the incumbent" in (record.reason or "")
     with dispatcher_on(laboratory) as dispatcher:
-        assert dispatcher.take() == 3
+        assert dispatcher.take(work_tree(laboratory)) == 3
         assert laboratory.folder(3).reapplies == 2
         assert laboratory.parent_of(3) == (1, incumbent)
-        assert dispatcher.take() == 4
+        assert dispatcher.take(work_tree(laboratory)) == 4
         assert laboratory.folder(4).reapplies is None
 
 
@@ -211,7 +215,7 @@ def test_evidence_of_a_concluded_attempt_is_kept_and_joined_by_the_next(laborato
     (laboratory.folder(1).path / CONVERSATION_FILE).write_text('{"said": "more steps"}\n')
     referee = Referee(laboratory, {1: 0})
     assert laboratory.ledger.evidence() == {}
-    referee.rule(1, 0, laboratory.baseline, code, verdict)
+    referee.rule(1, 0, laboratory.baseline, code, verdict, SEEDS)
     expected = stored(laboratory, code)
     assert len(expected) == SEEDS + 1
     expected[f"attempts/0001/{CONVERSATION_FILE}"] = b'{"said": "more steps"}\n'

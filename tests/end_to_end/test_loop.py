@@ -87,12 +87,16 @@ def test_another_seed_gives_other_attempts(undisturbed: Path, runs: Path) -> Non
     assert first != other
 
 
-def test_two_workers_lose_and_double_nothing(runs: Path) -> None:
-    finish(run_command(runs, "two-workers", attempts=4, workers=2))
-    run = runs / "two-workers"
-    branches = git(run, "for-each-ref", "--format=%(refname:short)", "refs/heads/attempts").split()
-    assert branches == [f"attempts/{number:04d}" for number in (1, 2, 3, 4)]
-    assert set(launches(run).values()) == {1}
+def test_two_workers_lose_and_double_nothing_and_do_the_same_again(runs: Path) -> None:
+    stories = []
+    for name in ("two-workers", "two-workers-again"):
+        finish(run_command(runs, name, attempts=6, workers=2))
+        run = runs / name
+        branches = git(run, "for-each-ref", "--format=%(refname:short)", "refs/heads/attempts").split()
+        assert branches == [f"attempts/{number:04d}" for number in range(1, 7)]
+        assert set(launches(run).values()) == {1}
+        stories.append(story(run))
+    assert stories[0] == stories[1]
 
 
 @pytest.mark.parametrize("index", range(KILLS // KILLS_A_RUN))
