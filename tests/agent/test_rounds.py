@@ -1,0 +1,115 @@
+"""What rounds promise: a proposal sees what is decided before its round, and who waits helps who races."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from agent.decision import Verdict
+from agent.dispatch import Dispatcher
+from agent.laboratory import Laboratory
+from agent.measure import Subject
+from agent.referee import Referee
+from agent.rounds import Race, Rounds
+from environments.base import Split
+from tests.agent.a_laboratory import SEEDS, build_laboratory, gained, propose, put_scores
+from workspaces.workspace import Workspace
+
+ALPHA = 0.1
+
+
+@pytest.fixture
+def laboratory(tmp_path: Path) -> Laboratory:
+    """Two workers."""
+    return build_laboratory(tmp_path)
+
+
+@dataclass
+class Clock:
+    seconds: float = 0.0
+
+
+@dataclass
+class Measured:
+    """Stands in for a training: notes who was measured on which seed, and stores a score."""
+
+    laboratory: Laboratory
+    seeds: list[int] = field(default_factory=list)
+
+    def __call__(self, subject: Subject, seed: int, split: Split) -> None:
+        self.seeds.append(seed)
+        put_scores(self.laboratory, subject.commit, gained()[: seed + 1])
+
+
+def work_tree(laboratory: Laboratory, slot: int = 0) -> Workspace:
+    return Workspace(laboratory.ledger, laboratory.directory / "worktrees" / str(slot))
+
+
+def decide(laboratory: Laboratory, number: int) -> None:
+    code = propose(laboratory, number)
+    put_scores(laboratory, code, gained([-0.1] * (SEEDS + 1))[:1])
+    referee = Referee(laboratory, {})
+    verdict = referee.judge(code, laboratory.baseline, None)
+    assert isinstance(verdict, Verdict)
+    referee.rule(number, 0, laboratory.baseline, code, verdict, 0)
+
+
+def test_a_proposal_sees_results_of_earlier_rounds_and_code_of_its_own(laboratory: Laboratory) -> None:
+    decide(laboratory, 1)
+    of_the_same_round = laboratory.context(2, 0, laboratory.baseline).history
+    assert [(entry.number, entry.verdict, entry.score) for entry in of_the_same_round] == [(1, None, None)]
+    assert of_the_same_round[0].files
+    decide(laboratory, 2)
+    of_the_next = laboratory.context(3, 0, laboratory.baseline).history
+    assert [(entry.number, entry.verdict) for entry in of_the_next] == [(1, "reverted"), (2, "reverted")]
+
+
+def test_who_waits_trains_ahead_no_further_than_there_are_others(
+    laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rounds, measured = Rounds(laboratory), Measured(laboratory)
+    monkeypatch.setattr(laboratory.measurer, "measure", measured)
+    subject = Subject(propose(laboratory, 1), laboratory.folder(1).path, work_tree(laboratory))
+    put_scores(laboratory, subject.commit, gained()[:1])
+    for at in range(1, SEEDS + 1):
+        rounds.race(1, Race(subject, at, SEEDS))
+        tries = iter([False, False, True])
+        rounds.wait(lambda tries=tries: next(tries), work_tree(laboratory, 1))  # type: ignore[misc]
+    assert measured.seeds == list(range(2, SEEDS + 1))
+
+
+def test_a_race_that_is_over_is_not_helped(laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch) -> None:
+    rounds, measured = Rounds(laboratory), Measured(laboratory)
+    monkeypatch.setattr(laboratory.measurer, "measure", measured)
+    subject = Subject(propose(laboratory, 1), laboratory.folder(1).path, work_tree(laboratory))
+    rounds.race(1, Race(subject, 1, SEEDS))
+    rounds.end(1)
+    tries = iter([False, True])
+    rounds.wait(lambda: next(tries), work_tree(laboratory, 1))
+    assert measured.seeds == []
+
+
+def test_time_closes_a_round_for_all_of_it_or_none(laboratory: Laboratory) -> None:
+    clock = Clock()
+    laboratory = _with_minutes(laboratory, 1.0)
+    with Dispatcher(laboratory.directory, laboratory, clock, reserve=0.0) as dispatcher:
+        assert dispatcher.take(work_tree(laboratory)) == 1
+        clock.seconds = 61.0
+        assert dispatcher.take(work_tree(laboratory)) == 2
+        decide(laboratory, 1)
+        decide(laboratory, 2)
+        assert dispatcher.take(work_tree(laboratory)) is None
+
+
+def test_a_gap_that_a_kill_left_in_a_round_is_filled(laboratory: Laboratory) -> None:
+    laboratory.folder(2)
+    with Dispatcher(laboratory.directory, laboratory, Clock(), reserve=0.0) as dispatcher:
+        assert dispatcher.take(work_tree(laboratory)) == 2
+        assert dispatcher.take(work_tree(laboratory)) == 1
+
+
+def _with_minutes(laboratory: Laboratory, minutes: float) -> Laboratory:
+    settings = laboratory.settings.model_copy(update={"minutes": minutes})
+    return replace(laboratory, settings=settings)
