@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 ENVIRONMENT = str(Path(__file__).parent / "easy_domain.py")
 TOP = "import torch\nfrom torch import Tensor\n"
 LOOP = "    for step in range(STEPS):\n"
-END = "        session.record(step, rollout, diagnostics)\n    return policy\n"
+END = "        session.record(step, rollout, diagnostics)\n    return average\n"
 START = "    policy = session.starting_policy()\n"
 NUMBER = re.compile(r"This is attempt (\d+) of")
 
@@ -31,7 +31,8 @@ Edits = tuple[tuple[str, str], ...]
 def after_training(code: str) -> Edits:
     """Trains as it should, and runs `code` before the policy is handed back."""
     lines = "".join(f"    {line}\n" for line in code.strip().splitlines())
-    return ((END, END.replace("    return policy\n", f"{lines}    return policy\n")),)
+    handed = f"    policy = average\n{lines}    return policy\n"
+    return ((END, END.replace("    return average\n", handed)),)
 
 
 def before(place: str, code: str) -> Edits:
