@@ -20,8 +20,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from agent.events import Event, Progress
-from environments.base import Metric, Score, Split, clustered_standard_error
+from environments.base import Metric, Score, Split
 from environments.countdown.environment import Countdown
+from evaluators.clustered import clustered_standard_error
 
 TARGET_MILLISECONDS = 300
 TRAIN = """

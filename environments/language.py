@@ -19,8 +19,8 @@ from environments.base import (
     Score,
     Split,
     Task,
-    clustered_standard_error,
 )
+from evaluators.clustered import clustered_standard_error
 
 if TYPE_CHECKING:
     from evaluators.policy import Policy

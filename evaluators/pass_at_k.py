@@ -7,10 +7,13 @@ the environment.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
+
+from evaluators.clustered import clustered_standard_error
 
 
 @overload
@@ -41,3 +44,34 @@ def pass_at_k(
     drawn = np.arange(k)
     all_wrong = np.prod(np.clip(wrong[..., None] - drawn, 0.0, None) / (samples - drawn), axis=-1)
     return float(1.0 - all_wrong) if counts.ndim == 0 else np.asarray(1.0 - all_wrong, dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class PassAtK:
+    """Mean pass@k over tasks. `standard_error` is None where fewer than two clusters exist."""
+
+    value: float
+    standard_error: float | None
+    per_task: NDArray[np.float64]
+
+
+def mean_pass_at_k(
+    correct: NDArray[np.integer] | Sequence[int],
+    samples: int,
+    k: int,
+    clusters: Sequence[str] | None = None,
+) -> PassAtK:
+    """Mean over tasks of the unbiased pass@k, never over pooled samples, with its standard error.
+
+    The error is that of other tasks drawn, whole `clusters` (one name a task; each task its own where
+    none are given) at a time; the noise of the samples within a task is part of it. Draw samples >= 2 k.
+
+    Raises:
+        ValueError: there is no task, or as `pass_at_k`.
+    """
+    per_task = np.atleast_1d(np.asarray(pass_at_k(list(correct), samples, k), dtype=np.float64))
+    if not len(per_task):
+        raise ValueError("a mean pass@k needs at least one task")
+    names = [str(task) for task in range(len(per_task))] if clusters is None else list(clusters)
+    error = clustered_standard_error(per_task.tolist(), names)
+    return PassAtK(float(per_task.mean()), error, per_task)

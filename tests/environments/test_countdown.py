@@ -22,7 +22,6 @@ from environments.base import (
     Score,
     Split,
     Task,
-    clustered_standard_error,
 )
 from environments.countdown import arithmetic, environment
 from environments.countdown.arithmetic import (
@@ -39,6 +38,7 @@ from environments.countdown.arithmetic import (
 )
 from environments.countdown.environment import Countdown
 from environments.countdown.warm_start import demonstration
+from evaluators.clustered import clustered_standard_error
 from evaluators.policy import Policy, PolicyConfig, load_policy, save_policy
 
 QUICK = Path(__file__).parents[1] / "end_to_end" / "quick_countdown.py"

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evaluators.pass_at_k import pass_at_k
+from evaluators.pass_at_k import mean_pass_at_k, pass_at_k
 
-VECTORS = Path(__file__).parent / "vectors"
+VECTORS = Path(__file__).parents[1] / "vectors"
 
 
 def test_pass_at_k_equals_the_published_estimator() -> None:
@@ -50,3 +50,27 @@ def test_impossible_counts_are_refused(correct: int, samples: int, k: int) -> No
 def test_fractional_counts_are_refused() -> None:
     with pytest.raises(ValueError, match="whole numbers"):
         pass_at_k(np.array([0.5]), 4, 1)
+
+
+def test_mean_is_over_tasks_and_its_error_respects_clusters() -> None:
+    counts, clusters = [0, 0, 8, 8, 4, 4], list("aabbcc")
+    found = mean_pass_at_k(counts, 8, 2, clusters)
+    assert found.value == pytest.approx(pass_at_k(counts, 8, 2).mean())
+    by_cluster = pass_at_k(counts[::2], 8, 2)
+    assert found.standard_error == pytest.approx(by_cluster.std(ddof=1) / np.sqrt(3))
+    alone = mean_pass_at_k(counts, 8, 2)
+    assert alone.standard_error == pytest.approx(found.per_task.std(ddof=1) / np.sqrt(6))
+    assert mean_pass_at_k([3], 8, 2).standard_error is None
+    with pytest.raises(ValueError, match="at least one task"):
+        mean_pass_at_k([], 8, 2)
+
+
+def test_interval_of_the_clustered_error_holds_the_truth() -> None:
+    rng = np.random.default_rng(1)
+    hits = 0
+    for _ in range(400):
+        rates = np.repeat(rng.beta(1, 2, size=40), 3)
+        found = mean_pass_at_k(rng.binomial(8, rates), 8, 1, [str(i // 3) for i in range(120)])
+        assert found.standard_error is not None
+        hits += abs(found.value - 1 / 3) < 1.96 * found.standard_error
+    assert 0.90 <= hits / 400 <= 0.98

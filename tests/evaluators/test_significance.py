@@ -104,7 +104,9 @@ def test_a_single_cluster_leaves_the_interval_of_the_seeds() -> None:
 
 
 def test_seeds_needed_equal_the_noncentral_t() -> None:
-    vector = json.loads((Path(__file__).parent / "vectors" / "diversity" / "needed_seeds_a.json").read_text())
+    vector = json.loads(
+        (Path(__file__).parents[1] / "vectors" / "diversity" / "needed_seeds_a.json").read_text()
+    )
     for case, expected in zip(vector["input"]["cases"], vector["expected"]["cases"], strict=True):
         found = needed_seeds(case["min_effect"], case["sd_of_paired_difference"], 0.05)
         assert found == expected["seeds_one_sided"]

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 TEMPLATES = Path(__file__).parents[2] / "workspaces" / "templates"
-VECTORS = Path(__file__).parent / "vectors"
+VECTORS = Path(__file__).parents[1] / "vectors" / "entropy"
 LOSSES = ("ppo_clip.PpoClip", "clip_higher.ClipHigher", "clip_cov.ClipCov", "forking_tokens.ForkingTokens")
 TERMS = ("entropy_bonus.EntropyBonus", "kl_to_start.KlToStart")
 ADVANTAGES = ("group_advantage.GroupAdvantage", "pass_at_k_advantage.PassAtKAdvantage")
