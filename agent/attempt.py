@@ -201,6 +201,7 @@ class Attempt:
     def _train(self, state: AttemptState) -> AttemptState:
         number, seed = state["number"], state["seed"]
         self._tell(number, "train", detail=f"seed {seed}")
+        self.rounds.wait(lambda: not self.rounds.helped(number, seed), self.workspace)
         try:
             self.laboratory.measurer.train(self._subject(state), seed, Split.SELECTION)
         except TrainingFailed as error:

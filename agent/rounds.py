@@ -38,6 +38,7 @@ class Rounds:
         self._screened: set[int] = set()
         self._races: dict[int, Race] = {}
         self._helped: set[tuple[int, int]] = set()
+        self._in_training: set[tuple[int, int]] = set()
 
     def proposed(self, numbers: range) -> bool:
         """Whether all of these have their code in the ledger."""
@@ -62,6 +63,11 @@ class Rounds:
         with self._lock:
             self._races.pop(number, None)
 
+    def helped(self, number: int, seed: int) -> bool:
+        """Whether another worker is training a seed of an attempt just now."""
+        with self._lock:
+            return (number, seed) in self._in_training
+
     def wait(self, until: Callable[[], bool], workspace: Workspace) -> None:
         """Come back once `until` holds; help whoever races in the meantime.
 
@@ -81,8 +87,12 @@ class Rounds:
             return False
         number, race, seed = found
         subject = Subject(race.subject.commit, race.subject.folder, workspace)
-        with suppress(TrainingFailed, Untrusted):
-            self._laboratory.measurer.measure(subject, seed, Split.SELECTION)
+        try:
+            with suppress(TrainingFailed, Untrusted):
+                self._laboratory.measurer.measure(subject, seed, Split.SELECTION)
+        finally:
+            with self._lock:
+                self._in_training.discard((number, seed))
         if self._decided(number):
             self._laboratory.tidy(number)
         return True
@@ -95,6 +105,7 @@ class Rounds:
                     found = measurer.find(race.subject.commit, seed, Split.SELECTION)
                     if found is None and (number, seed) not in self._helped:
                         self._helped.add((number, seed))
+                        self._in_training.add((number, seed))
                         return number, race, seed
         return None
 

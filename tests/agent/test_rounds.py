@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -78,6 +79,31 @@ def test_who_waits_trains_ahead_no_further_than_there_are_others(
         tries = iter([False, False, True])
         rounds.wait(lambda tries=tries: next(tries), work_tree(laboratory, 1))  # type: ignore[misc]
     assert measured.seeds == list(range(2, SEEDS + 1))
+
+
+def test_who_races_trains_on_while_another_is_at_its_seed(
+    laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rounds, measured = Rounds(laboratory), Measured(laboratory)
+    begun, finish = threading.Event(), threading.Event()
+
+    def measure(subject: Subject, seed: int, split: Split) -> None:
+        if seed == 2:
+            begun.set()
+            assert finish.wait(30)
+        measured(subject, seed, split)
+        finish.set()
+
+    monkeypatch.setattr(laboratory.measurer, "measure", measure)
+    subject = Subject(propose(laboratory, 1), laboratory.folder(1).path, work_tree(laboratory))
+    rounds.race(1, Race(subject, 1, SEEDS))
+    helper = threading.Thread(target=lambda: rounds.wait(begun.is_set, work_tree(laboratory, 1)))
+    helper.start()
+    assert begun.wait(30)
+    rounds.race(1, Race(subject, 2, SEEDS))
+    rounds.wait(lambda: not rounds.helped(1, 2), subject.workspace)
+    helper.join()
+    assert sorted(measured.seeds) == [2, 3]
 
 
 def test_a_race_that_is_over_is_not_helped(laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch) -> None:
