@@ -232,9 +232,10 @@ def _entropy_control(target: Configuration) -> str:
     terms = "".join(f"{term}, " for term in parts["term"]).removesuffix(" ")
     terms = terms if len(parts["term"]) == 1 else terms.removesuffix(",")
     return (
-        '"""The entropy control in force: a loss, an advantage, an average, any terms. Yours to edit."""\n\n'
+        '"""The entropy control in force: a loss, an advantage, an average, any terms, any sampling. '
+        'Yours to edit."""\n\n'
         f"{imports}\n\nLOSS = {parts['loss'][0]}\nADVANTAGE = {parts['advantage'][0]}\n"
-        f"AVERAGE = {parts['average'][0]}\nTERMS = ({terms})\n"
+        f"AVERAGE = {parts['average'][0]}\nTERMS = ({terms})\nSAMPLING = ()\n"
     )
 
 

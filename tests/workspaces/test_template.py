@@ -53,6 +53,7 @@ LOSS = PpoClip()
 ADVANTAGE = GroupAdvantage()
 AVERAGE = LastIterate()
 TERMS = (KlToStart(coefficient=5.0),)
+SAMPLING = ()
 """
 
 
@@ -78,6 +79,13 @@ class Training:
         return [{name: value for name, value in row.items() if name != "seconds"} for row in self.trace]
 
 
+def shaped(recipe: str) -> str:
+    """The recipe at the few small steps of these tests."""
+    for constant in ("STEPS", "PROMPTS", "SAMPLES", "MINIBATCHES"):
+        recipe = re.sub(rf"^{constant} = .*$", f"{constant} = {globals()[constant]}", recipe, flags=re.M)
+    return recipe
+
+
 def train(
     root: Path,
     *,
@@ -94,10 +102,8 @@ def train(
     (root / "policy").symlink_to(domain.starting_policy())
     for inside, source in domain.workspace_template().items():
         shutil.copy(source, root / "workspace" / inside)
-    recipe = (root / "workspace" / "recipe.py").read_text()
-    for constant in ("STEPS", "PROMPTS", "SAMPLES", "MINIBATCHES"):
-        recipe = re.sub(rf"^{constant} = .*$", f"{constant} = {globals()[constant]}", recipe, flags=re.M)
-    (root / "workspace" / "recipe.py").write_text(recipe)
+    recipe = root / "workspace" / "recipe.py"
+    recipe.write_text(shaped(recipe.read_text()))
     for inside, text in (files or {}).items():
         (root / "workspace" / inside).write_text(text)
     if environment.endswith(".py"):
@@ -209,21 +215,29 @@ def test_control_in_force_changes_the_policy_and_reports_itself(plain: Training,
     assert controlled.trace[-1]["kl"] > 0
 
 
+ONE_ROLLOUT = PROMPTS * SAMPLES * Countdown.max_tokens
+
+
+def test_training_ends_with_its_policy_when_the_tokens_are_used_up(tmp_path: Path) -> None:
+    training = train(tmp_path / "root", budget={"tokens": ONE_ROLLOUT, "updates": 10**6})
+    assert training.status == 0, training.stderr
+    assert len(training.trace) == 1
+    assert (training.root / "out" / "policy").exists()
+
+
 @pytest.mark.parametrize(
-    ("budget", "steps"),
-    [
-        ({"tokens": 10**6, "updates": MINIBATCHES + 1}, 1),
-        ({"tokens": PROMPTS * SAMPLES * Countdown.max_tokens, "updates": 10**6}, 1),
-    ],
+    "budget",
+    [{"tokens": 10**6, "updates": MINIBATCHES + 1}, {"tokens": ONE_ROLLOUT, "updates": 10**6}],
     ids=["updates", "tokens"],
 )
-def test_going_over_the_budget_ends_training_without_a_policy(
-    tmp_path: Path, budget: dict[str, int], steps: int
-) -> None:
-    training = train(tmp_path / "root", budget=budget)
+def test_going_over_the_budget_ends_training_without_a_policy(tmp_path: Path, budget: dict[str, int]) -> None:
+    recipe = Countdown().workspace_template()["recipe.py"].read_text()
+    careless = recipe.replace("if not session.affords(most_samples):", "if False:")
+    assert careless != recipe
+    training = train(tmp_path / "root", budget=budget, files={"recipe.py": shaped(careless)})
     assert training.status != 0
     assert "BudgetExceeded" in training.stderr
-    assert len(training.trace) == steps
+    assert len(training.trace) == 1
     assert not (training.root / "out" / "policy").exists()
 
 

@@ -1,7 +1,7 @@
 """Clip-Cov: take the gradient off a few tokens whose covariance spends entropy (arXiv 2505.22617, eq. 11-12).
 
 cov_t = (lp_t - mean lp)(A_t - mean A), means over the minibatch. A random `fraction` of all tokens,
-drawn among those with lower < cov < upper that clipping left alone, gets weight zero.
+drawn among those with lower < cov < upper that clipping left alone, gets weight zero; these it touches.
 Pitfalls: at the published fraction a small minibatch loses one token; the bounds assume
 std-normalised advantages; zeroed tokens stay in the mean.
 """
@@ -14,7 +14,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from controls.batch import Batch, clipped_policy_loss, token_mean
+from controls.batch import Batch, clipped_policy_loss, covariance, token_mean
 
 
 @dataclass(frozen=True)
@@ -27,20 +27,17 @@ class ClipCov:
     low: float = 1.0
     high: float = 1.0
     kind: ClassVar[str] = "loss"
-    needs_reference: ClassVar[bool] = False
 
     def loss(self, batch: Batch, state: object) -> tuple[Tensor, dict[str, float], object]:
         values, clipped = clipped_policy_loss(batch, self.low, self.high)
-        logprobs = batch.logprobs.detach()
-        spread = logprobs - token_mean(logprobs, batch.mask)
-        covariance = spread * (batch.advantages - token_mean(batch.advantages, batch.mask))
-        candidates = (covariance > self.lower) & (covariance < self.upper) & batch.mask & ~clipped
+        spent = covariance(batch)
+        candidates = (spent > self.lower) & (spent < self.upper) & batch.mask & ~clipped
         rows = candidates.flatten().nonzero()[:, 0]
-        count = max(int(self.fraction * int(batch.mask.sum())), 1)
-        chosen = rows[torch.randperm(len(rows), device=rows.device)[:count]]
+        most = max(int(self.fraction * int(batch.mask.sum())), 1)
+        chosen = rows[torch.randperm(len(rows), device=rows.device)[:most]]
         weight = torch.ones_like(values).flatten().index_fill(0, chosen, 0.0).view_as(values)
-        return (
-            token_mean(values * weight, batch.mask),
-            {"clip_fraction": float(token_mean(clipped, batch.mask)), "touched": float(len(chosen))},
-            state,
-        )
+        diagnostics = {
+            "clip_fraction": float(token_mean(clipped, batch.mask)),
+            "touched": float(len(chosen)),
+        }
+        return token_mean(values * weight, batch.mask), diagnostics, state

@@ -1,5 +1,6 @@
 """Entropy bonus: pay for mean token entropy (Williams & Peng 1991; studied in arXiv 2505.22617, sec. 4.1).
 
+- coefficient * mean token entropy (nats), token mean whatever the loss's own mean is. Touches every token.
 Pitfalls: 0.01 exploded and 0.005 held without gain on large models; the scale depends on the vocabulary.
 """
 
@@ -10,7 +11,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from controls.batch import Batch, token_mean
+from controls.batch import Batch, count, token_mean
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,8 @@ class EntropyBonus:
 
     coefficient: float = 0.005
     kind: ClassVar[str] = "term"
-    needs_reference: ClassVar[bool] = False
+    moves_entropy: ClassVar[bool] = True
 
     def loss(self, batch: Batch, state: object) -> tuple[Tensor, dict[str, float], object]:
-        return -self.coefficient * token_mean(batch.entropies, batch.mask), {}, state
+        bonus = token_mean(batch.entropies, batch.mask)
+        return -self.coefficient * bonus, {"touched": count(batch.mask)}, state

@@ -1,4 +1,8 @@
-"""Group advantage: reward against the group's mean, by its spread (GRPO, arXiv 2402.03300, sec. 4.1)."""
+"""Group advantage: reward against the group's mean, by its spread (GRPO, arXiv 2402.03300, sec. 4.1).
+
+(R - mean) / (std + epsilon), std with n - 1; equal rewards give zero.
+Pitfalls: dividing by the spread weighs easy and hard prompts up; epsilon is 1e-6 in verl, 1e-4 in TRL.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +11,16 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from controls.batch import Group, group_scaled
+
 
 @dataclass(frozen=True)
 class GroupAdvantage:
-    """(R - mean) / (std + epsilon) with the n-1 standard deviation; equal rewards give zero."""
+    """Published: epsilon 1e-6 (verl) or 1e-4 (TRL)."""
 
     epsilon: float = 1e-6
     kind: ClassVar[str] = "advantage"
 
-    def advantages(self, rewards: Tensor) -> Tensor:
-        """[prompts, samples] rewards -> advantages of the same shape."""
-        if rewards.shape[1] < 2:
-            raise ValueError("a group advantage needs at least two samples a prompt")
-        centred = rewards - rewards.mean(dim=1, keepdim=True)
-        return centred / (rewards.std(dim=1, keepdim=True) + self.epsilon)
+    def advantages(self, group: Group) -> Tensor:
+        """[prompts, samples]."""
+        return group_scaled(group.rewards, group.rewards.mean(dim=1, keepdim=True), self.epsilon)

@@ -14,6 +14,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from controls.batch import Group
+
 
 @dataclass(frozen=True)
 class PassAtKAdvantage:
@@ -23,8 +25,9 @@ class PassAtKAdvantage:
     epsilon: float = 1e-6
     kind: ClassVar[str] = "advantage"
 
-    def advantages(self, rewards: Tensor) -> Tensor:
-        """[prompts, samples] rewards of 0 or 1 -> advantages of the same shape."""
+    def advantages(self, group: Group) -> Tensor:
+        """[prompts, samples]."""
+        rewards = group.rewards
         right = rewards > 0.5
         table = [self._of_group(right.shape[1], count) for count in range(right.shape[1] + 1)]
         groups = torch.tensor(table, dtype=rewards.dtype, device=rewards.device)[right.sum(dim=1)]

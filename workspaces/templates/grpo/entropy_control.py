@@ -1,4 +1,4 @@
-"""The entropy control in force: a loss, an advantage, an average, any terms. Yours to edit."""
+"""The entropy control in force: a loss, an advantage, an average, any terms, any sampling. Yours to edit."""
 
 from controls.group_advantage import GroupAdvantage
 from controls.last_iterate import LastIterate
@@ -8,3 +8,4 @@ LOSS = PpoClip()
 ADVANTAGE = GroupAdvantage()
 AVERAGE = LastIterate()
 TERMS = ()
+SAMPLING = ()

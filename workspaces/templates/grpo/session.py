@@ -12,7 +12,7 @@ import os
 import random
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -20,12 +20,23 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
+from controls.sampling import Request
 from environments import registry
 from environments.base import Split, Task
 from environments.language import LanguageEnvironment
+from evaluators.entropy_change import covariance_profile
+from evaluators.forking import forking_share
 from evaluators.policy import Policy, load_policy, save_policy
-from evaluators.sampling import Completions, decode_completions, encode_prompts, load_tokenizer, sample
+from evaluators.sampling import (
+    Completions,
+    concatenate,
+    decode_completions,
+    encode_prompts,
+    load_tokenizer,
+    sample,
+)
 
 ROOT = Path(os.environ.get("SZILARD_ROOT") or "/")
 
@@ -65,6 +76,40 @@ class Rollout:
     prompt_mask: Tensor  # [rows, prompt length] True = token
     completions: Completions  # tokens, logprobs, entropies (nats), mask: [rows, length]
     rewards: Tensor  # [prompts, samples]
+    temperature: float
+
+    def groups(self, indices: Sequence[int]) -> Rollout:
+        """Only these prompts, with all of their samples."""
+        chosen = torch.tensor(list(indices), device=self.rewards.device)
+        samples = self.rewards.shape[1]
+        rows = (chosen[:, None] * samples + torch.arange(samples, device=chosen.device)).flatten()
+        held = self.completions
+        return Rollout(
+            tasks=[self.tasks[index] for index in indices],
+            prompts=self.prompts[rows],
+            prompt_mask=self.prompt_mask[rows],
+            completions=Completions(
+                held.tokens[rows], held.logprobs[rows], held.entropies[rows], held.mask[rows]
+            ),
+            rewards=self.rewards[chosen],
+            temperature=self.temperature,
+        )
+
+    def joined(self, other: Rollout) -> Rollout:
+        """These prompts and then the other's, padded to the longest."""
+        width = max(self.prompts.shape[1], other.prompts.shape[1])
+
+        def stacked(parts: tuple[Tensor, Tensor]) -> Tensor:
+            return torch.cat([functional.pad(part, (width - part.shape[1], 0)) for part in parts])
+
+        return Rollout(
+            tasks=[*self.tasks, *other.tasks],
+            prompts=stacked((self.prompts, other.prompts)),
+            prompt_mask=stacked((self.prompt_mask, other.prompt_mask)),
+            completions=concatenate([self.completions, other.completions], pad=0),
+            rewards=torch.cat([self.rewards, other.rewards]),
+            temperature=self.temperature,
+        )
 
 
 class Session:
@@ -121,6 +166,20 @@ class Session:
         if self.tokens_left < 0:
             raise BudgetExceeded("rollout tokens are used up: shorten the training or sample less")
 
+    def affords(self, samples: int) -> bool:
+        """Whether so many completions of full length are still within the budget, and an update."""
+        return samples * self.max_tokens <= self.tokens_left and self.updates_left > 0
+
+    def drawn_from(self, policy: Policy) -> Callable[[Request], Rollout]:
+        """`rollout` of one policy, as the sampling controls take it."""
+
+        def draw(request: Request) -> Rollout:
+            return self.rollout(
+                policy, prompts=request.prompts, samples=request.samples, temperature=request.temperature
+            )
+
+        return draw
+
     def rollout(self, policy: Policy, *, prompts: int, samples: int, temperature: float = 1.0) -> Rollout:
         """Draw `samples` completions for each of `prompts` new tasks and reward them."""
         tasks = self.tasks(prompts)
@@ -144,6 +203,7 @@ class Session:
             prompt_mask=mask.to(self.device).repeat_interleave(samples, dim=0),
             completions=completions,
             rewards=torch.tensor(rewards, device=self.device).view(prompts, samples),
+            temperature=temperature,
         )
 
     def update(self, optimiser: torch.optim.Optimizer) -> None:
@@ -157,20 +217,29 @@ class Session:
             raise BudgetExceeded("optimiser updates are used up: train for fewer steps or minibatches")
         optimiser.step()
 
-    def record(self, step: int, rollout: Rollout, diagnostics: dict[str, float]) -> None:
-        """One row of the trace, flushed: advisory, it feeds diagnostics and never a decision."""
+    def record(self, step: int, rollout: Rollout, advantages: Tensor, notes: dict[str, Any]) -> None:
+        """One row of the trace, flushed: advisory, it feeds diagnostics and never a decision.
+
+        `advantages` [rows, length]; `notes` are the controls' figures, by name.
+        """
         completions = rollout.completions
-        entropies = completions.entropies[completions.mask].float()
+        mask = completions.mask
+        entropies = completions.entropies[mask].float()
         quantiles = torch.quantile(entropies, torch.tensor([0.1, 0.5, 0.9], device=entropies.device))
+        forking = forking_share(completions.entropies, mask)
         row = {
             "step": step,
             "seconds": round(time.monotonic() - self._started, 3),
-            "tokens": int(completions.mask.sum()),
+            "tokens": int(mask.sum()),
+            "tokens_left": self.tokens_left,
             "reward_mean": float(rollout.rewards.mean()),
             "entropy_mean": float(entropies.mean()),
             "entropy_quantiles": quantiles.tolist(),
+            "forking_share": round(forking.of_entropy, 4),
+            "forking_threshold": round(forking.threshold, 4),
+            "covariance": covariance_profile(completions.logprobs, advantages, mask).mean,
             **dict.fromkeys(("clip_fraction", "kl", "loss")),
-            **diagnostics,
+            **notes,
         }
         self._trace.write(json.dumps(row) + "\n")
 
