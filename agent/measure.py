@@ -16,9 +16,10 @@ import time
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from agent.scorer import Scorer, ScoringFailed
-from agent.settings import RunSettings
+from agent.settings import TrainingSettings
 from agent.trace import law_of, read_trace
 from environments.base import Environment, InvalidPolicy, Split, SzilardError
 from environments.registry import is_path
@@ -27,6 +28,8 @@ from workspaces.folders import delete_folder
 from workspaces.ledger import Ledger
 from workspaces.measurements import Measurement, MeasurementKey, MeasurementStore
 from workspaces.workspace import Workspace
+
+Rewards = Literal["task", "random"]
 
 WEIGHTS_FILE = "model.safetensors"
 TRAINED_FILE = "trained.json"
@@ -80,14 +83,16 @@ class Measurer:
 
     def __init__(
         self,
-        settings: RunSettings,
+        settings: TrainingSettings,
         environment: Environment,
         ledger: Ledger,
         store: MeasurementStore,
         executor: Executor,
         scorer: Scorer,
+        rewards: Rewards = "task",
     ) -> None:
         self.settings = settings
+        self.rewards = rewards
         self.environment = environment
         self.ledger = ledger
         self.store = store
@@ -99,7 +104,15 @@ class Measurer:
         self._domain = f"{environment.spec.name} {environment.spec.version}"
         if is_path(source):
             self._domain += f" {_hash_of([Path(source)])}"
+        if rewards != "task":
+            self._domain += f", {rewards} rewards"
         self._locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
+
+    def rewarded(self, rewards: Rewards) -> Measurer:
+        """The same, but what is trained gets these rewards; scores are the task's whatever they are."""
+        return Measurer(
+            self.settings, self.environment, self.ledger, self.store, self.executor, self.scorer, rewards
+        )
 
     def key(self, commit: str, seed: int, split: Split) -> MeasurementKey:
         """The key of a commit on a seed index and a split."""
@@ -242,6 +255,7 @@ class Measurer:
             "seed": self.derived(f"train:{split}:{seed}"),
             "device": self.settings.device,
             "budget": dict(spec.budget),
+            "rewards": self.rewards,
         }
         (folder / "data" / "job.json").write_text(json.dumps(job))
         subject.workspace.checkout(subject.commit)

@@ -1,4 +1,4 @@
-"""A run's folder, opened for work.
+"""A folder of trainings, a run's or a comparison's, opened for work.
 
 Owns what must be there while anything is measured, and gone afterwards: the lock, executor, scorer, signals.
 """
@@ -17,7 +17,7 @@ from typing import Any
 from agent.events import Event, Observer
 from agent.measure import Measurer
 from agent.scorer import Scorer
-from agent.settings import RunSettings
+from agent.settings import TrainingSettings
 from environments.base import Environment, SzilardError
 from environments.registry import load
 from workspaces.executors.local import LocalExecutor
@@ -42,7 +42,7 @@ class Opened:
 
 
 @contextmanager
-def opened(directory: Path, settings: RunSettings, observer: Observer) -> Iterator[Opened]:
+def opened(directory: Path, settings: TrainingSettings, observer: Observer) -> Iterator[Opened]:
     """A run with its executor and scorer; both are gone when this ends, however it ends.
 
     Raises:

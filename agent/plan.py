@@ -1,6 +1,6 @@
 """From what was typed to the settings of a run, and what it will do and cost, in words.
 
-Owns validation of a run's options; it trains nothing and writes nothing.
+Owns validation of the options of a run and of other trainings; it trains nothing and writes nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Literal, cast
 
 from agent.laboratory import every_seed
 from agent.researchers.base import Researcher
-from agent.settings import GuardSetting, RunSettings
+from agent.settings import GuardSetting, RunSettings, TrainingSettings
 from environments.base import EnvironmentSpec, SzilardError
 from environments.registry import is_path, load
 
@@ -56,45 +56,84 @@ def plan(
     Raises:
         SzilardError: one of them cannot be had; the message says which and what can.
     """
+    if not goal.strip():
+        raise InvalidOption('The goal is empty: say in words what should get better, e.g. szilard run "…".')
+    if attempts < 1:
+        raise InvalidOption("A run needs at least 1 attempt.")
+    training = plan_training(
+        goal=goal.strip(),
+        environment=environment,
+        metric=metric,
+        guards=guards,
+        minutes=minutes,
+        seeds=seeds,
+        workers=workers,
+        device=device,
+        folder=runs_dir,
+        seed=seed,
+        sandbox=sandbox,
+    )
+    settings = RunSettings(
+        **dict(training) | {"name": _name(name, runs_dir, load(training.environment).spec.name)},
+        attempts=attempts,
+        confirmation_seeds=max(LEAST_CONFIRMATION_SEEDS, 4 * training.seeds // 3),
+        researcher=cast(Literal["catalogue", "language-model"], researcher),
+        model=model,
+        search=cast(Literal["hill-climb"], search),
+        keep_policies=keep_policies,
+    )
+    researcher_of(settings)
+    return settings
+
+
+def plan_training(
+    *,
+    goal: str,
+    environment: str,
+    metric: str | None,
+    guards: Mapping[str, float] | None,
+    minutes: float | None,
+    seeds: int | None,
+    workers: int,
+    device: str,
+    folder: Path,
+    seed: int,
+    sandbox: str,
+    name: str = "",
+) -> TrainingSettings:
+    """Check the options of whatever trains a domain below `folder`.
+
+    Raises:
+        SzilardError: one of them cannot be had; the message says which and what can.
+    """
     from workspaces.git_command import require_git
     from workspaces.sandbox import choose_sandbox
 
     require_git()
-    if not goal.strip():
-        raise InvalidOption('The goal is empty: say in words what should get better, e.g. szilard run "…".')
     if is_path(environment):
         environment = str(Path(environment).resolve())
     spec = load(environment).spec
     seeds = spec.seeds if seeds is None else seeds
-    if attempts < 1 or seeds < 2 or workers < 1:
-        raise InvalidOption("A run needs at least 1 attempt, 2 evidence seeds and 1 worker.")
-    _refuse_visible(runs_dir)
-    name = _name(name, runs_dir, spec.name)
-    settings = RunSettings(
+    if seeds < 2 or workers < 1:
+        raise InvalidOption("A comparison of trainings needs at least 2 evidence seeds and 1 worker.")
+    _refuse_visible(folder)
+    return TrainingSettings(
         name=name,
-        goal=goal.strip(),
+        goal=goal,
         environment=environment,
         environment_version=spec.version,
         metric=_known_metric(metric or spec.metric, spec),
         direction=spec.direction,
         guards=_guards(guards, spec),
-        attempts=attempts,
         minutes=minutes,
         seeds=seeds,
-        confirmation_seeds=max(LEAST_CONFIRMATION_SEEDS, 4 * seeds // 3),
         workers=workers,
         device=_device(device),
-        researcher=cast(Literal["catalogue", "language-model"], researcher),
-        model=model,
-        search=cast(Literal["hill-climb"], search),
         sandbox=choose_sandbox(sandbox).tier,
         seed=seed,
-        keep_policies=keep_policies,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         versions={"python": platform.python_version(), **{name: version(name) for name in SHOWN_VERSIONS}},
     )
-    researcher_of(settings)
-    return settings
 
 
 def describe(settings: RunSettings) -> list[str]:

@@ -11,8 +11,7 @@ import shutil
 import statistics
 import threading
 import time
-from collections.abc import Callable, Mapping
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,12 +21,13 @@ from agent.confirm import Confirming, confirm
 from agent.events import Message, Observer, Progress
 from agent.history import History
 from agent.laboratory import Laboratory, every_seed
-from agent.measure import Cancelled, Subject, TrainingFailed
+from agent.measure import Subject, TrainingFailed
 from agent.opening import Interrupted, Opened, opened, owned
 from agent.plan import describe, plan, researcher_of
 from agent.settings import RunSettings
 from agent.state_files import Clock, read_json, write_json
 from agent.summary import RunSummary, summarise
+from agent.workers import Workers
 from environments.base import EnvironmentSpec, Guard, Score, Split, SzilardError
 from workspaces.measurements import Measurement
 from workspaces.review.report import write_report
@@ -119,10 +119,7 @@ class Run:
         self.spec = spec_in_force(environment.spec, settings)
         self.history = History(self.ledger, measurer, environment.spec.editable)
         self.clock = Clock(directory / CLOCK_FILE)
-        self.stopping = threading.Event()
-        self.workspaces = [
-            Workspace(self.ledger, directory / "worktrees" / str(slot)) for slot in range(settings.workers)
-        ]
+        self.workers = Workers(directory, measurer)
 
     def to_the_end(self) -> RunSummary:
         researcher = researcher_of(self.settings)
@@ -139,7 +136,7 @@ class Run:
             observer=self.observer,
             noise=_noise(baseline, self.settings.metric),
             lock=threading.RLock(),
-            stopping=self.stopping,
+            stopping=self.workers.stopping,
         )
         self._attempts(laboratory, self._reserve(baseline))
         confirming = Confirming(
@@ -151,7 +148,7 @@ class Run:
             self.history,
             self.observer,
         )
-        confirmation = confirm(confirming, self._in_parallel)
+        confirmation = confirm(confirming, self.workers.each)
         summary = summarise(self.directory, self.settings, self.ledger, confirmation)
         self._report(confirmation)
         return summary
@@ -227,7 +224,7 @@ class Run:
 
         if len(done) < len(seeds):
             self.observer(Message(f"Training the baseline on {len(seeds)} seeds: this is also the noise."))
-        self._in_parallel(measure, [seed for seed in seeds if seed not in done])
+        self.workers.each(measure, [seed for seed in seeds if seed not in done])
         baseline = self.history.measurements(commit, Split.SELECTION, seeds)
         self.measurer.limit_cpu(list(baseline.values()))
         probes = probe_baseline(start, baseline, self.settings.metric, self.settings.direction)
@@ -279,51 +276,18 @@ class Run:
         with Dispatcher(self.directory, laboratory, self.clock, reserve) as dispatcher:
 
             def work(slot: int, workspace: Workspace) -> None:
-                while not self.stopping.is_set() and (number := dispatcher.take(workspace)) is not None:
+                stopping = self.workers.stopping
+                while not stopping.is_set() and (number := dispatcher.take(workspace)) is not None:
                     dispatcher.run(number, workspace)
                     self.clock.save()
 
-            self._in_parallel(work, list(range(self.settings.workers)))
+            self.workers.each(work, list(range(self.settings.workers)))
 
     def _reserve(self, baseline: Mapping[int, Measurement]) -> float:
         """Seconds that confirmation and frontier will take."""
         each = statistics.fmean(m.wall_seconds + m.score_seconds for m in baseline.values())
         trainings = Confirming.trainings(self.settings, self.environment)
         return each * trainings / self.settings.workers
-
-    def _in_parallel(self, work: Callable[[int, Workspace], None], items: list[int]) -> None:
-        """`work(item, workspace)` over all items, one work tree a thread; the first error stops all."""
-        free = list(self.workspaces)
-        lock = threading.Lock()
-
-        def one(item: int) -> None:
-            if self.stopping.is_set():
-                return
-            with lock:
-                workspace = free.pop()
-            try:
-                work(item, workspace)
-            finally:
-                with lock:
-                    free.append(workspace)
-
-        with ThreadPoolExecutor(len(free)) as pool:
-            futures = [pool.submit(one, item) for item in items]
-            try:
-                self._await(futures)
-            except BaseException:
-                self.stopping.set()
-                self.measurer.scorer.close()
-                self.measurer.executor.close()
-                raise
-
-    def _await(self, futures: list[Future[None]]) -> None:
-        try:
-            done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-            for future in done:
-                future.result()
-        except (KeyboardInterrupt, Cancelled):
-            raise Interrupted("Stopped.") from None
 
     def _report(self, confirmation: dict[str, Any] | None) -> None:
         write_report(

@@ -35,8 +35,8 @@ class GuardSetting(BaseModel):
     tolerance: float = Field(ge=0.0, allow_inf_nan=False)
 
 
-class RunSettings(BaseModel):
-    """What a run pursues and may spend. Written once, at the start."""
+class TrainingSettings(BaseModel):
+    """What is trained on which domain, where and with which seeds."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -48,15 +48,10 @@ class RunSettings(BaseModel):
     metric: str
     direction: Literal["maximise", "minimise"]
     guards: tuple[GuardSetting, ...]
-    attempts: int = Field(ge=1)
     minutes: float | None = Field(default=None, gt=0)
-    seeds: int = Field(ge=2, description="evidence seeds of an attempt that enters the race")
-    confirmation_seeds: int = Field(ge=2)
+    seeds: int = Field(ge=2, description="evidence seeds of whatever is compared")
     workers: int = Field(ge=1)
     device: Literal["cpu", "cuda"]
-    researcher: Literal["catalogue", "language-model"]
-    model: str | None = None
-    search: Literal["hill-climb"] = "hill-climb"
     sandbox: str
     seed: int
     secret: str = Field(
@@ -64,10 +59,20 @@ class RunSettings(BaseModel):
         repr=False,
         description="chooses the tasks of the confirmation; never enters a sandbox",
     )
-    alpha: float = Field(default=0.1, gt=0, lt=1)
-    keep_policies: bool = False
     created: str
     versions: dict[str, str]
+
+
+class RunSettings(TrainingSettings):
+    """What a run pursues and may spend. Written once, at the start."""
+
+    attempts: int = Field(ge=1)
+    confirmation_seeds: int = Field(ge=2)
+    researcher: Literal["catalogue", "language-model"]
+    model: str | None = None
+    search: Literal["hill-climb"] = "hill-climb"
+    alpha: float = Field(default=0.1, gt=0, lt=1)
+    keep_policies: bool = False
 
     def derive_secret(self, runs_dir: Path) -> str:
         """The secret of a run with this seed: equal for equal seeds under one runs directory, and not

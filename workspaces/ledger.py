@@ -147,14 +147,26 @@ class Ledger:
 
     def commit_frontier(self, index: int, label: str, files: Mapping[str, str]) -> str:
         """Record one point of the frontier: the baseline with `files` written over it, on its own branch."""
+        return self._commit_beside(f"frontier/{index:02d}", f"Frontier: {one_line(label)}", files)
+
+    def commit_arm(self, name: str, label: str, files: Mapping[str, str]) -> str:
+        """Record one arm of a comparison: the baseline with `files` written over it, on branch arms/`name`.
+
+        Raises:
+            LedgerError: `name` cannot be a branch, or git failed.
+        """
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+            raise LedgerError(f"{name!r} cannot be a branch: use letters, digits, hyphens, underscores.")
+        return self._commit_beside(f"arms/{name}", one_line(label), files)
+
+    def _commit_beside(self, branch: str, subject: str, files: Mapping[str, str]) -> str:
         with self.lock:
-            ref = f"refs/heads/frontier/{index:02d}"
+            ref = f"refs/heads/{branch}"
             found = self._references.all().get(ref)
             if found:
                 return found
             contents = {name: text.encode() for name, text in files.items()}
-            message = f"Frontier: {one_line(label)}\n"
-            return self._write(ref, message, contents, parent=self.tags()["baseline"])
+            return self._write(ref, f"{subject}\n", contents, parent=self.tags()["baseline"])
 
     def commit_result(self, number: int, *, verdict: str, reason: str, trailers: Mapping[str, str]) -> str:
         """Record what became of an attempt: a commit of the same tree, its figures as trailers.

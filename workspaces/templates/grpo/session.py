@@ -126,6 +126,7 @@ class Session:
         if not isinstance(environment, LanguageEnvironment):
             raise TypeError(f"{job['environment']} has no prompts and rewards: this template cannot train it")
         self._environment = environment
+        self._coin = random.Random(self.seed) if job.get("rewards") == "random" else None
         self._tokenizer = load_tokenizer(ROOT / "policy")
         self._draws = 0
         self._started = time.monotonic()
@@ -154,6 +155,9 @@ class Session:
         return self._environment.tasks(Split.TRAINING, self.seed * 1_000_003 + self._draws, count)
 
     def reward(self, task: Task, completion: str) -> float:
+        """What a completion earns; in a placebo training the fall of a coin, 0.0 or 1.0."""
+        if self._coin is not None:
+            return float(self._coin.getrandbits(1))
         return self._environment.reward(task, completion)
 
     def spend_tokens(self, count: int) -> None:
