@@ -1,0 +1,143 @@
+"""The entropy controls that lie in a folder, read without running them.
+
+Owns what is told of a control by its file alone: name, kind, hyper-parameters, words. Whether it works is
+tested where it can be run.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from environments.base import SzilardError
+
+Kind = Literal["loss", "term", "advantage", "average", "sampling"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+SHIPPED = Path(__file__).parent / "templates" / "controls"
+
+
+class NotAControl(SzilardError):
+    """A file that holds no entropy control; the message says what is missing."""
+
+
+@dataclass(frozen=True)
+class Control:
+    """A control as its file describes it.
+
+    `defaults` are the hyper-parameters with their default values, `flags` the other class variables, such
+    as needs_reference; `adapted` are the hyper-parameters with which it acts on small minibatches, None
+    where the published ones do. `summary` is the first line of the module's docstring.
+    """
+
+    name: str
+    module: str
+    kind: Kind
+    defaults: Mapping[str, Any]
+    flags: Mapping[str, Any]
+    adapted: Mapping[str, Any] | None
+    summary: str
+    documentation: str
+    path: Path
+
+    def written(self, arguments: Mapping[str, Any]) -> str:
+        """The expression that makes it with these arguments."""
+        return f"{self.name}({', '.join(f'{name}={value!r}' for name, value in arguments.items())})"
+
+
+def shipped_controls() -> dict[str, Control]:
+    """Every control of the templates by name, in the order of kinds and then of names."""
+    found = [read_control(path) for path in sorted(SHIPPED.glob("*.py")) if holds_control(path)]
+    return {control.name: control for control in sorted(found, key=lambda c: (KINDS.index(c.kind), c.name))}
+
+
+def holds_control(path: Path) -> bool:
+    """Whether a file means to be a control: some class of it has a `kind`."""
+    try:
+        return any(_assigned(node, "kind") is not None for node in _classes(_parse(path)))
+    except NotAControl:
+        return False
+
+
+def read_control(path: Path) -> Control:
+    """Read the one control of a file.
+
+    Raises:
+        NotAControl: the file cannot be read, or holds none or several.
+    """
+    tree = _parse(path)
+    found = [node for node in _classes(tree) if _assigned(node, "kind") is not None]
+    if len(found) != 1:
+        raise NotAControl(
+            f"{path} holds {len(found)} controls: write one frozen dataclass a file, with "
+            f"`kind: ClassVar[str]` one of {', '.join(KINDS)}."
+        )
+    node = found[0]
+    kind = _literal(_assigned(node, "kind"))
+    if kind not in KINDS:
+        raise NotAControl(
+            f"{path}, line {node.lineno}: kind is {kind!r}; it must be one of {', '.join(KINDS)}."
+        )
+    defaults: dict[str, Any] = {}
+    flags: dict[str, Any] = {}
+    for field in node.body:
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+            place = flags if "ClassVar" in ast.unparse(field.annotation) else defaults
+            place[field.target.id] = _literal(field.value)
+    documentation = ast.get_docstring(tree) or ast.get_docstring(node) or ""
+    adapted = flags.pop("adapted", None)
+    flags.pop("kind")
+    return Control(
+        name=node.name,
+        module=path.stem,
+        kind=kind,
+        defaults=defaults,
+        flags=flags,
+        adapted=adapted if isinstance(adapted, dict) else None,
+        summary=documentation.partition("\n")[0],
+        documentation=documentation,
+        path=path,
+    )
+
+
+def _parse(path: Path) -> ast.Module:
+    try:
+        return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    except OSError as error:
+        raise NotAControl(f"{path} cannot be read ({error.strerror}): name a Python file.") from error
+    except (SyntaxError, ValueError, RecursionError) as error:
+        line = getattr(error, "lineno", None)
+        told = getattr(error, "msg", None) or str(error)
+        raise NotAControl(f"{path}{f', line {line}' if line else ''} is no Python: {told}.") from error
+
+
+def _classes(tree: ast.Module) -> list[ast.ClassDef]:
+    return [node for node in tree.body if isinstance(node, ast.ClassDef)]
+
+
+def _assigned(node: ast.ClassDef, name: str) -> ast.expr | None:
+    """What a class variable is set to in the body of a class."""
+    for field in node.body:
+        if (
+            isinstance(field, ast.AnnAssign)
+            and isinstance(field.target, ast.Name)
+            and field.target.id == name
+        ):
+            return field.value
+        if isinstance(field, ast.Assign) and any(
+            isinstance(target, ast.Name) and target.id == name for target in field.targets
+        ):
+            return field.value
+    return None
+
+
+def _literal(node: ast.expr | None) -> Any:
+    """The value of a literal; None for anything that would have to be computed."""
+    if node is None:
+        return None
+    try:
+        return ast.literal_eval(node)
+    except ValueError:
+        return None
