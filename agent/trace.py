@@ -8,22 +8,30 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 LONGEST_TRACE = 16 * 2**20
 LARGEST_FIGURE = 1e6
+MOST_CONTROLS = 16
+LONGEST_NAME = 60
 
 
 @dataclass(frozen=True)
 class TraceRow:
-    """One step: mean reward, mean token entropy (nats), share of clipped tokens."""
+    """One step: mean reward, mean token entropy (nats), share of clipped tokens, response tokens drawn.
+
+    `touched`: control -> tokens that it acted on, over all minibatches; a control that cannot say is absent.
+    """
 
     step: int
     reward: float
     entropy: float
     clip_fraction: float | None
+    tokens: int | None = None
+    touched: Mapping[str, float] = field(default_factory=dict)
 
 
 def read_trace(path: Path) -> list[TraceRow]:
@@ -43,13 +51,24 @@ def read_trace(path: Path) -> list[TraceRow]:
                 float(raw["reward_mean"]),
                 float(raw["entropy_mean"]),
                 None if clip is None else float(clip),
+                None if raw.get("tokens") is None else int(raw["tokens"]),
+                _touched(raw.get("touched")),
             )
         except (ValueError, ArithmeticError, KeyError, TypeError, AttributeError, RecursionError):
             continue
-        figures = (row.reward, row.entropy, row.clip_fraction or 0.0)
+        figures = (row.reward, row.entropy, row.clip_fraction or 0.0, row.tokens or 0)
         if all(math.isfinite(figure) and abs(figure) <= LARGEST_FIGURE for figure in figures):
             rows.append(row)
     return rows
+
+
+def _touched(raw: Any) -> dict[str, float]:
+    """Counts by control, as far as they are plausible."""
+    found: dict[str, float] = {}
+    for name, tokens in list(raw.items())[:MOST_CONTROLS] if isinstance(raw, dict) else ():
+        if name.isidentifier() and len(name) <= LONGEST_NAME and 0 <= float(tokens) <= LARGEST_FIGURE:
+            found[name] = float(tokens)
+    return found
 
 
 def blocks(rows: Sequence[TraceRow], count: int) -> list[TraceRow]:

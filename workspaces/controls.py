@@ -37,7 +37,7 @@ class Control:
     kind: Kind
     defaults: Mapping[str, Any]
     flags: Mapping[str, Any]
-    adapted: Mapping[str, Any] | None
+    small_scale: Mapping[str, Any] | None
     summary: str
     documentation: str
     path: Path
@@ -87,7 +87,7 @@ def read_control(path: Path) -> Control:
             place = flags if "ClassVar" in ast.unparse(field.annotation) else defaults
             place[field.target.id] = _literal(field.value)
     documentation = ast.get_docstring(tree) or ast.get_docstring(node) or ""
-    adapted = flags.pop("adapted", None)
+    small_scale = flags.pop("small_scale", None)
     flags.pop("kind")
     return Control(
         name=node.name,
@@ -95,7 +95,7 @@ def read_control(path: Path) -> Control:
         kind=kind,
         defaults=defaults,
         flags=flags,
-        adapted=adapted if isinstance(adapted, dict) else None,
+        small_scale=small_scale if isinstance(small_scale, dict) else None,
         summary=documentation.partition("\n")[0],
         documentation=documentation,
         path=path,

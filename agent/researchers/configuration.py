@@ -83,7 +83,7 @@ CONTROLS = {
             "uncertainty itself is paid for",
         ),
         Control(
-            "KlToStart", "kl_to_start", "term", "KL to the start {}", "coefficient", 0.05, 0.05,
+            "KlToStart", "kl_to_start", "term", "KL to the start {}", "coefficient", 0.01, 0.05,
             (0.01, 0.02, 0.05, 0.1, 0.2),
             "the policy is held near its start, whose entropy is high",
         ),

@@ -29,6 +29,7 @@ class AdaptiveEntropyBonus:
     most: float = 5e-3
     convention: Literal["skywork", "trl"] = "skywork"
     kind: ClassVar[str] = "term"
+    small_scale: ClassVar[dict[str, float]] = {"target": 0.3}
     moves_entropy: ClassVar[bool] = True
 
     def loss(

@@ -27,6 +27,7 @@ class ClipCov:
     low: float = 1.0
     high: float = 1.0
     kind: ClassVar[str] = "loss"
+    small_scale: ClassVar[dict[str, float]] = {"fraction": 0.02}
 
     def loss(self, batch: Batch, state: object) -> tuple[Tensor, dict[str, float], object]:
         values, clipped = clipped_policy_loss(batch, self.low, self.high)

@@ -25,6 +25,7 @@ class Gspo:
     low: float = 3e-4
     high: float = 4e-4
     kind: ClassVar[str] = "loss"
+    small_scale: ClassVar[dict[str, float]] = {"low": 0.03, "high": 0.04}
     inert_on_policy: ClassVar[bool] = True
 
     def loss(self, batch: Batch, state: object) -> tuple[Tensor, dict[str, float], object]:

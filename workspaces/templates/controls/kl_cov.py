@@ -24,6 +24,7 @@ class KlCov:
     fraction: float = 2e-3
     coefficient: float = 1.0
     kind: ClassVar[str] = "loss"
+    small_scale: ClassVar[dict[str, float]] = {"fraction": 0.02}
     inert_on_policy: ClassVar[bool] = True
 
     def loss(self, batch: Batch, state: object) -> tuple[Tensor, dict[str, float], object]:

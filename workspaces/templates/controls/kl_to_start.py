@@ -20,9 +20,10 @@ from controls.batch import Batch, count, token_mean
 class KlToStart:
     """coefficient * mean estimate (nats). Published: coefficient 0 to 0.01, k3."""
 
-    coefficient: float = 0.05
+    coefficient: float = 0.01
     estimator: Literal["k1", "k2", "k3"] = "k3"
     kind: ClassVar[str] = "term"
+    small_scale: ClassVar[dict[str, float]] = {"coefficient": 0.05}
     needs_reference: ClassVar[bool] = True
 
     def loss(self, batch: Batch, state: object) -> tuple[Tensor, dict[str, float], object]:
