@@ -26,7 +26,7 @@ _LOOKS = {
     "refused": ("#999999", "x"),
 }
 _KEPT, _BASELINE, _FRONTIER, _INK, _FAINT = "#009E73", "#222222", "#7A7A7A", "#222222", "#DDDDDD"
-_STYLE: dict[Any, Any] = {
+STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.size": 9.0,
     "axes.edgecolor": "#999999",
@@ -90,7 +90,7 @@ def draw_run(
     from matplotlib.figure import Figure
 
     written = []
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         size = (10.5, 4.4) if frontier is not None else (6.4, 4.4)
         picture = Figure(figsize=size, layout="constrained")
         panels = picture.subplots(

@@ -1,0 +1,110 @@
+"""`szilard controls compare`: every control side by side, at equal tokens."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from pathlib import Path
+
+import click
+
+from agent.cli.find import json_option
+
+
+@click.command("compare", short_help="Train controls side by side.")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--environment", default="countdown", show_default=True, help="Domain: see `szilard env list`.")
+@click.option(
+    "--seeds", type=click.IntRange(min=2), default=5, show_default=True, help="Evidence seeds an arm."
+)
+@click.option(
+    "--minutes", type=click.FloatRange(min=0, min_open=True), help="Begin no control after this many minutes."
+)
+@click.option(
+    "--workers", type=click.IntRange(min=1), help="Trainings at once.  [default: 2, or fewer cores]"
+)
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option(
+    "--sandbox", type=click.Choice(["auto", "bubblewrap", "none"]), default="auto", show_default=True
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("comparisons/controls"),
+    show_default=True,
+    help="Folder of the comparison; one that is there is gone on with.",
+)
+@json_option
+def command(
+    names: tuple[str, ...],
+    environment: str,
+    seeds: int,
+    minutes: float | None,
+    workers: int | None,
+    device: str,
+    sandbox: str,
+    seed: int,
+    out: Path,
+    as_json: bool,
+) -> None:
+    """Train the controls named (all, if none is) and "none" at equal tokens, and put them side by side.
+
+    Each is tuned over the same three learning rates on seeds that are no evidence, measured on --seeds
+    paired seeds, held against the frontier of learning rate and length, and trained once more with
+    random rewards. Interrupt it at any time: the same command goes on.
+
+    \b
+    Examples:
+      szilard controls compare --seeds 5 --minutes 30
+      szilard controls compare KlCov ClipCov Gppo ClipHigher --out comparisons/clipping
+    """
+    from agent.cli.view import open_view
+    from agent.opening import Interrupted
+    from agent.plan import plan_training
+    from agent.studies.arms import control_arms
+    from agent.studies.comparison import compare, trainings
+    from agent.studies.comparison_files import markdown, write_comparison
+    from agent.trials import open_trials
+
+    arms = control_arms(names)
+    settings = plan_training(
+        goal="Compare entropy controls at equal tokens",
+        environment=environment,
+        metric=None,
+        guards=None,
+        minutes=minutes,
+        seeds=seeds,
+        workers=workers or min(os.cpu_count() or 1, 2),
+        device=device,
+        folder=out,
+        seed=seed,
+        sandbox=sandbox,
+        name=out.name,
+    )
+    view = open_view(as_json)
+    until = f"; no control is begun after {minutes:g} minutes" if minutes else ""
+    view.plan(
+        [
+            f"Compared: {len(arms)} settings of controls with none, at most "
+            f"{trainings(len(arms), seeds)} trainings{until}",
+            f"Optimised: {settings.direction} {settings.metric} of {environment}, {seeds} paired seeds",
+            f"The comparison lives in {out}",
+        ]
+    )
+    typed = "szilard " + shlex.join(sys.argv[1:])
+    try:
+        with view, open_trials(out, settings, {"names": list(names)}, view.observe) as trials:
+            comparison = compare(trials, arms, view.observe)
+    except Interrupted:
+        view.note(f"Stopped. Go on with: {typed}")
+        sys.exit(130)
+    written = write_comparison(comparison, out, typed)
+    if as_json:
+        view.emit(
+            {"event": "comparison", "files": [str(path) for path in written], "compared": comparison.compared}
+        )
+    else:
+        view.note(f"\n{markdown(comparison, typed)}")
+        view.note("Written: " + ", ".join(str(path) for path in written))

@@ -1,0 +1,1 @@
+"""Published claims about entropy, tried again on the domains that are here."""
