@@ -21,9 +21,10 @@ LONGEST_NAME = 60
 
 @dataclass(frozen=True)
 class TraceRow:
-    """One step: mean reward, mean token entropy (nats), share of clipped tokens, response tokens drawn.
+    """One step: mean reward, mean token entropy (nats), share of clipped tokens, response tokens trained on.
 
-    `touched`: control -> tokens that it acted on, over all minibatches; a control that cannot say is absent.
+    `tokens_left` of the budget, whose tokens count when they are drawn. `touched`: control -> tokens that
+    it acted on, over all minibatches; a control that cannot say is absent.
     """
 
     step: int
@@ -31,6 +32,7 @@ class TraceRow:
     entropy: float
     clip_fraction: float | None
     tokens: int | None = None
+    tokens_left: int | None = None
     touched: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -51,7 +53,8 @@ def read_trace(path: Path) -> list[TraceRow]:
                 float(raw["reward_mean"]),
                 float(raw["entropy_mean"]),
                 None if clip is None else float(clip),
-                None if raw.get("tokens") is None else int(raw["tokens"]),
+                _count(raw, "tokens"),
+                _count(raw, "tokens_left"),
                 _touched(raw.get("touched")),
             )
         except (ValueError, ArithmeticError, KeyError, TypeError, AttributeError, RecursionError):
@@ -60,6 +63,10 @@ def read_trace(path: Path) -> list[TraceRow]:
         if all(math.isfinite(figure) and abs(figure) <= LARGEST_FIGURE for figure in figures):
             rows.append(row)
     return rows
+
+
+def _count(raw: dict[str, Any], name: str) -> int | None:
+    return None if raw.get(name) is None else int(raw[name])
 
 
 def _touched(raw: Any) -> dict[str, float]:

@@ -16,7 +16,7 @@ import click
 
 from environments.base import SzilardError
 
-_VERBS = ("run", "resume", "replay", "status", "log", "show", "diff", "controls", "env")
+_VERBS = ("run", "resume", "replay", "status", "log", "show", "diff", "controls", "study", "env")
 
 EXIT_BROKEN_PIPE = 1
 EXIT_USER_ERROR = 2

@@ -29,7 +29,7 @@ LENGTHS = (1.0, 0.5)
 TUNING_SEEDS = (1001, 1002)
 RANDOM_REWARD_SEEDS = 3
 LEVEL = 0.95
-POINTS = 30
+POINTS = 15
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,9 @@ class EntropyShift:
 class ArmResult:
     """What was measured of one arm; means over the evidence seeds, None where there is nothing to tell.
 
-    `touched` is the share of the tokens trained on that the control acted on, 0.0 if it was inert. Of
-    "none", differences are None. `above` is the place against the frontier: True above, None not told apart.
+    `touched` is the share of the tokens trained on that the control acted on, 0.0 if it was inert; `tokens`
+    are those drawn. Of "none", differences are None. `above` is the place against the frontier: True above,
+    None not told apart.
     """
 
     arm: ControlArm
@@ -181,7 +182,7 @@ def _result(trials: Trials, arm: ControlArm, compared: int, points: Sequence[Var
         reward_end=trajectory[-1].reward if trajectory else None,
         clip_fraction=_mean([row.clip_fraction for row in trajectory]),
         touched=_touched(arm, traces),
-        tokens=_mean([sum(row.tokens or 0 for row in rows) for rows in traces]),
+        tokens=_mean([_spent(trials, rows) for rows in traces]),
         seconds=_mean([m.cpu_seconds for m in measured.values()]),
         trajectory=trajectory,
         shift=None if arm is NONE else _shift(trials, chosen, plain, seeds, "task"),
@@ -231,6 +232,12 @@ def _touched(arm: ControlArm, traces: Sequence[Sequence[TraceRow]]) -> float | N
     rows = [row for trace in traces for row in trace if arm.control.name in row.touched and row.tokens]
     tokens = sum(row.tokens or 0 for row in rows)
     return sum(row.touched[arm.control.name] for row in rows) / tokens if tokens else None
+
+
+def _spent(trials: Trials, rows: Sequence[TraceRow]) -> float | None:
+    """Rollout tokens that a training drew, those that it then left aside included."""
+    left = rows[-1].tokens_left
+    return None if left is None else float(trials.environment.spec.budget["tokens"] - left)
 
 
 def _seeds(trials: Trials) -> range:

@@ -16,10 +16,8 @@ import numpy as np
 
 from agent.studies.comparison import ArmResult, Comparison, EntropyShift, Interval
 from agent.trace import TraceRow
-from evaluators.entropy_law import LawFit, fit_entropy_law
+from evaluators.entropy_law import LawFit, fit_entropy_law, reasons_to_doubt
 from workspaces.review.trajectories import Panel, Path2D, draw_trajectories
-
-WEAK = 0.5
 
 CSV_COLUMNS = (
     "control", "setting", "kind", "learning_rate", "seeds", "score", "score_error", "change", "low", "high",
@@ -55,7 +53,7 @@ def markdown(comparison: Comparison, command: str) -> str:
     none = comparison.results[0]
     begun = ", ".join(
         f"{name} {start.metrics[name].value:.4f}"
-        for name in (metric, "pass_at_1", "pass_at_16")
+        for name in dict.fromkeys((metric, "pass_at_1", "pass_at_16"))
         if name in start.metrics
     )
     lines = [
@@ -85,7 +83,7 @@ def law_of(trajectory: Sequence[TraceRow]) -> LawFit | None:
         fit = fit_entropy_law([row.entropy for row in trajectory], [row.reward for row in trajectory])
     except ValueError:
         return None
-    return fit if fit.a > 0 and fit.r_squared >= WEAK else None
+    return None if reasons_to_doubt(fit) else fit
 
 
 def _table(comparison: Comparison, rows: Iterable[ArmResult]) -> list[str]:
@@ -112,7 +110,7 @@ def _table(comparison: Comparison, rows: Iterable[ArmResult]) -> list[str]:
                     _shift(result.shift),
                     _shift(result.random_shift),
                     _share(result.touched),
-                    _share(result.clip_fraction),
+                    _percent(result.clip_fraction),
                     _figure(result.tokens, 0),
                     _figure(result.seconds, 1),
                 ]
@@ -122,7 +120,7 @@ def _table(comparison: Comparison, rows: Iterable[ArmResult]) -> list[str]:
 
 
 def _frontier(comparison: Comparison) -> list[str]:
-    names = [name for name in (comparison.metric, "pass_at_1", "pass_at_16", "entropy")
+    names = [name for name in dict.fromkeys((comparison.metric, "pass_at_1", "pass_at_16", "entropy"))
              if all(name in means for means in comparison.frontier.values())]  # fmt: skip
     lines = [_cells(["none at", *names]), _cells(["---"] * (len(names) + 1))]
     for label, means in comparison.frontier.items():
@@ -190,7 +188,11 @@ def _shift(shift: EntropyShift | None) -> str:
 def _share(share: float | None) -> str:
     if share is None:
         return "-"
-    return "none: inert" if share == 0 else f"{100 * share:.2g}%"
+    return "none: inert" if share == 0 else _percent(share)
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.2g}%"
 
 
 def _figure(value: float | None, digits: int, *, significant: bool = False) -> str:

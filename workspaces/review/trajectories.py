@@ -39,7 +39,7 @@ class Panel:
     note: str
 
 
-def draw_trajectories(title: str, none: Path2D, panels: Sequence[Panel], path: Path) -> list[Path]:
+def draw_trajectories(title: str, none: Path2D | None, panels: Sequence[Panel], path: Path) -> list[Path]:
     """Draw `path` with the suffixes .svg and .png, and return both paths.
 
     Raises:
@@ -59,7 +59,7 @@ def draw_trajectories(title: str, none: Path2D, panels: Sequence[Panel], path: P
             _draw(axes, none, panel)
         for axes in list(grid.flat)[len(panels) :]:
             axes.set_axis_off()
-        _frame(grid[0][0], [none, *(panel.trajectory for panel in panels)])
+        _frame(grid[0][0], [*((none,) if none else ()), *(panel.trajectory for panel in panels)])
         picture.supxlabel(
             "mean token entropy of the rollouts, nats (training goes to the left)", fontsize=9.0
         )
@@ -73,9 +73,10 @@ def draw_trajectories(title: str, none: Path2D, panels: Sequence[Panel], path: P
     return written
 
 
-def _draw(axes: Axes, none: Path2D, panel: Panel) -> None:
+def _draw(axes: Axes, none: Path2D | None, panel: Panel) -> None:
     axes.set_title(panel.title, fontsize=7.5)
-    axes.plot(none.entropy, none.reward, color=_NONE, linewidth=1.0, zorder=1)
+    if none is not None:
+        axes.plot(none.entropy, none.reward, color=_NONE, linewidth=1.0, zorder=1)
     if panel.law is not None:
         axes.plot(panel.law.entropy, panel.law.reward, color=_LAW, linewidth=1.0, linestyle="--", zorder=2)
         axes.plot([0.0], [panel.law.reward[-1]], marker="_", markersize=9, color=_LAW, zorder=2)

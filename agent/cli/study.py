@@ -1,0 +1,117 @@
+"""`szilard study`: try a published claim again."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from pathlib import Path
+
+import click
+
+from agent.cli.find import json_option
+
+
+@click.command(short_help="Try a published claim about entropy again.")
+@click.argument("name", metavar="NAME")
+@click.option("--environment", default="countdown", show_default=True, help="Domain: see `szilard env list`.")
+@click.option("--seeds", type=click.IntRange(min=2), default=5, show_default=True, help="Evidence seeds.")
+@click.option(
+    "--minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Begin nothing new after this many minutes.",
+)
+@click.option(
+    "--workers", type=click.IntRange(min=1), help="Trainings at once.  [default: 2, or fewer cores]"
+)
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@click.option(
+    "--sandbox", type=click.Choice(["auto", "bubblewrap", "none"]), default="auto", show_default=True
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Folder of the trainings.  [default: comparisons/NAME]"
+)
+@click.option(
+    "--pages",
+    type=click.Path(path_type=Path),
+    default=Path("docs/studies"),
+    show_default=True,
+    help="Folder of the page NAME.md.",
+)
+@click.option("--rules", is_flag=True, help="Write claims and rules to the page, and train nothing.")
+@json_option
+def command(
+    name: str,
+    environment: str,
+    seeds: int,
+    minutes: float | None,
+    workers: int | None,
+    device: str,
+    sandbox: str,
+    seed: int,
+    out: Path | None,
+    pages: Path,
+    rules: bool,
+    as_json: bool,
+) -> None:
+    """Train what study NAME needs (entropy-law, forking-tokens or controls), and write its page.
+
+    The page says claims and rules first: what counts as reproduced is fixed before anything is trained.
+    Interrupt it at any time: the same command goes on.
+
+    \b
+    Examples:
+      szilard study entropy-law
+      szilard study controls --minutes 30
+    """
+    from agent.cli.view import open_view
+    from agent.opening import Interrupted
+    from agent.plan import plan_training
+    from agent.studies import load
+    from agent.studies.page import write_findings, write_rules
+    from agent.trials import open_trials
+    from environments.registry import load as load_environment
+
+    study = load(name)
+    domain = load_environment(environment).spec.name
+    out = out or Path("comparisons") / study.name
+    settings = plan_training(
+        goal=study.title,
+        environment=environment,
+        metric=None,
+        guards=None,
+        minutes=minutes,
+        seeds=seeds,
+        workers=workers or min(os.cpu_count() or 1, 2),
+        device=device,
+        folder=out,
+        seed=seed,
+        sandbox=sandbox,
+        name=study.name,
+    )
+    view = open_view(as_json)
+    page = write_rules(study, pages, domain)
+    view.plan(
+        [
+            f"{study.title}, on {domain}: {len(study.claims)} claims; the rules are in {page}",
+            f"At most {study.trainings(seeds)} trainings; they live in {out}",
+        ]
+    )
+    if rules:
+        return
+    typed = "szilard " + shlex.join(sys.argv[1:])
+    try:
+        with view, open_trials(out, settings, {"names": []}, view.observe) as trials:
+            report = study.run(trials, view.observe, typed)
+    except Interrupted:
+        view.note(f"Stopped. Go on with: {typed}")
+        sys.exit(130)
+    write_findings(study, pages, domain, report, typed)
+    if as_json:
+        findings = [{"claim": f.claim, "judgement": f.judgement, "reason": f.reason} for f in report.findings]
+        view.emit({"event": "study", "page": str(page), "findings": findings})
+        return
+    for finding in report.findings:
+        view.note(f"\n{finding.claim}: {finding.judgement}. {finding.reason}")
+    view.note(f"\nPage: {page}")

@@ -1,0 +1,135 @@
+"""Do the most uncertain tokens carry the learning? The top 20% by entropy against all, and the other 80%.
+
+Owns the claims, their rules and the verdicts.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from agent.arms import Arm, crossed
+from agent.events import Message, Observer
+from agent.studies.arms import NONE, ControlArm, variant
+from agent.studies.base import Claim, Finding, Report, Study, judged
+from agent.studies.comparison import RATES, TUNING_SEEDS, mean_trajectory, tuned
+from agent.trials import Trial, Trials
+from environments.base import SzilardError
+from evaluators.significance import CrossedInterval
+from workspaces.controls import shipped_controls
+from workspaces.review.trajectories import Panel, Path2D, draw_trajectories
+
+FRACTION = 0.2
+MARGIN = 0.01
+LEVEL = 0.95
+
+CLAIMS = (
+    Claim(
+        "Forking tokens suffice",
+        f"Training on the {FRACTION:.0%} of tokens with the highest entropy alone matches or beats training "
+        "on all tokens.",
+        "Wang et al. 2025, arXiv 2506.01939, sec. 5",
+        f"*Matches*: the 95% interval of the paired difference in the metric lies above -{MARGIN}. *Beats*: "
+        "it lies above 0. Matches: reproduced; not: not reproduced here.",
+    ),
+    Claim(
+        "The others do not",
+        f"Training on the {1 - FRACTION:.0%} of tokens with the lowest entropy is worse than on all.",
+        "as above",
+        "The 95% interval of the paired difference lies below 0: reproduced; else not reproduced here.",
+    ),
+)
+
+
+def _arms() -> dict[str, ControlArm]:
+    control = shipped_controls()["ForkingTokens"]
+    return {
+        "all tokens": NONE,
+        "top 20%": ControlArm(control, "published", {"fraction": FRACTION}),
+        "bottom 80%": ControlArm(control, "adapted", {"fraction": 1 - FRACTION, "lowest": True}),
+    }
+
+
+def _run(trials: Trials, observer: Observer, command: str) -> Report:
+    seeds = range(1, trials.settings.seeds + 1)
+    arms = _arms()
+    if trials.settings.direction != "maximise":
+        raise SzilardError("The study of forking tokens needs a metric that is maximised.")
+    for label, arm in arms.items():
+        observer(Message(f"{label}: tuning, then {len(seeds)} seeds."))
+        rates = [variant(trials.environment, arm, factor) for factor in RATES]
+        trials.measure([Trial(one, seed) for one in rates for seed in TUNING_SEEDS])
+        trials.measure([Trial(tuned(trials, arm)[1], seed) for seed in seeds])
+    metric = trials.settings.metric
+    chosen = {label: tuned(trials, arm) for label, arm in arms.items()}
+    measured = {label: trials.arm(one, seeds) for label, (_, one) in chosen.items()}
+    top, bottom = (
+        crossed(measured[label], measured["all tokens"], metric, list(seeds), LEVEL)
+        for label in ("top 20%", "bottom 80%")
+    )
+    best = {label: rate for label, (rate, _) in chosen.items()}
+    body = _table(metric, measured, best, {"top 20%": top, "bottom 80%": bottom})
+    files = _draw(trials, arms, seeds)
+    return Report(judge(metric, top, bottom), body, files)
+
+
+def judge(metric: str, top: CrossedInterval, bottom: CrossedInterval) -> list[Finding]:
+    """Hold the claims against their rules; differences are to all tokens, of a metric that is maximised."""
+    beats = " It beats all tokens." if top.interval[0] > 0 else ""
+    return [
+        Finding(CLAIMS[0].name, judged([top.interval[0] > -MARGIN]), f"{metric} {_span(top)}.{beats}"),
+        Finding(CLAIMS[1].name, judged([bottom.interval[1] < 0]), f"{metric} {_span(bottom)}."),
+    ]
+
+
+def _table(
+    metric: str,
+    measured: Mapping[str, Arm],
+    rates: Mapping[str, float],
+    differences: Mapping[str, CrossedInterval],
+) -> str:
+    names = list(dict.fromkeys((metric, "pass_at_1", "pass_at_16", "entropy", "response_length")))
+    lines = ["| trained on | learning rate | " + " | ".join(names) + f" | {metric} to all tokens |"]
+    lines.append("|---" * (len(names) + 3) + "|")
+    for label, arm in measured.items():
+        means = [
+            statistics.fmean(score.metrics[name].value for score in arm.scores.values())
+            if all(name in score.metrics for score in arm.scores.values())
+            else float("nan")
+            for name in names
+        ]
+        change = _span(differences[label]) if label in differences else ""
+        figures = " | ".join(f"{mean:.4f}" for mean in means)
+        lines.append(f"| {label} | {rates[label]:.3g} | {figures} | {change} |")
+    return "\n".join(lines)
+
+
+def _draw(trials: Trials, arms: Mapping[str, ControlArm], seeds: Sequence[int]) -> list[Path]:
+    paths = {}
+    for label, arm in arms.items():
+        one = tuned(trials, arm)[1]
+        rows = mean_trajectory([rows for seed in seeds if (rows := trials.trace(one, seed))])
+        paths[label] = Path2D([row.entropy for row in rows], [row.reward for row in rows])
+    panels = [Panel(label, path, None, "") for label, path in paths.items()]
+    title = "Grey: all tokens. Blue: what is named. Means over seeds."
+    drawn = draw_trajectories(title, paths["all tokens"], panels, trials.directory / "forking-tokens")
+    return [file for file in drawn if file.suffix == ".svg"]
+
+
+def _span(found: CrossedInterval) -> str:
+    return f"{found.change:+.4f} [{found.interval[0]:+.4f}, {found.interval[1]:+.4f}]"
+
+
+STUDY = Study(
+    name="forking-tokens",
+    title="Forking tokens",
+    claims=CLAIMS,
+    design=(
+        "Trains on all tokens, on the 20% of highest entropy and on the 80% of lowest, each at the best of "
+        "the same three learning rates (chosen on seeds that are no evidence), at equal tokens, paired by "
+        "seed."
+    ),
+    trainings=lambda seeds: 3 * (len(RATES) * len(TUNING_SEEDS) + seeds),
+    run=_run,
+)
