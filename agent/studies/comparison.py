@@ -27,7 +27,6 @@ from workspaces.measurements import Measurement
 RATES = (0.7, 1.0, 1.7)
 LENGTHS = (1.0, 0.5)
 TUNING_SEEDS = (1001, 1002)
-RANDOM_REWARD_SEEDS = 3
 LEVEL = 0.95
 POINTS = 15
 
@@ -44,11 +43,15 @@ class Interval:
 
 @dataclass(frozen=True)
 class EntropyShift:
-    """How much higher the entropy of the arm ends than that of "none", nats a token, 95% interval."""
+    """How much higher the entropy of the arm ends than that of "none", nats a token.
+
+    `low` and `high` hold at 95% for this arm alone, `moved` is read at 95% for all arms together.
+    """
 
     change: float
     low: float
     high: float
+    moved: bool
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,7 @@ def compare(trials: Trials, arms: Sequence[ControlArm], observer: Observer) -> C
 def trainings(arms: int, seeds: int) -> int:
     """How many trainings a comparison of so many arms costs at most."""
     points = len(RATES) * len(LENGTHS)
-    each = len(RATES) * len(TUNING_SEEDS) + seeds + RANDOM_REWARD_SEEDS
+    each = len(RATES) * len(TUNING_SEEDS) + 2 * seeds
     return (arms + 1) * each + (points - 1) * seeds
 
 
@@ -138,7 +141,7 @@ def _train(trials: Trials, arm: ControlArm) -> None:
     rates = [variant(trials.environment, arm, factor) for factor in RATES]
     trials.measure([Trial(one, seed) for one in rates for seed in TUNING_SEEDS])
     _, chosen = tuned(trials, arm)
-    placebo = [Trial(chosen, seed, "random") for seed in _placebo_seeds(trials)]
+    placebo = [Trial(chosen, seed, "random") for seed in _seeds(trials)]
     trials.measure([*(Trial(chosen, seed) for seed in _seeds(trials)), *placebo])
 
 
@@ -185,8 +188,8 @@ def _result(trials: Trials, arm: ControlArm, compared: int, points: Sequence[Var
         tokens=_mean([_spent(trials, rows) for rows in traces]),
         seconds=_mean([m.cpu_seconds for m in measured.values()]),
         trajectory=trajectory,
-        shift=None if arm is NONE else _shift(trials, chosen, plain, seeds, "task"),
-        random_shift=None if arm is NONE else _shift(trials, chosen, plain, _placebo_seeds(trials), "random"),
+        shift=None if arm is NONE else _shift(trials, chosen, plain, compared, "task"),
+        random_shift=None if arm is NONE else _shift(trials, chosen, plain, compared, "random"),
         failure=failure,
     )
 
@@ -209,16 +212,18 @@ def mean_trajectory(traces: Sequence[Sequence[TraceRow]], points: int = POINTS) 
 
 
 def _shift(
-    trials: Trials, chosen: Variant, plain: Variant, seeds: Sequence[int], rewards: Rewards
+    trials: Trials, chosen: Variant, plain: Variant, compared: int, rewards: Rewards
 ) -> EntropyShift | None:
     """Final entropy against that of "none", on fixed prompts at temperature 1, paired by seed."""
+    seeds = _seeds(trials)
     arms = [trials.arm(one, seeds, rewards) for one in (chosen, plain)]
     shared = sorted(arms[0].scores.keys() & arms[1].scores.keys())
     if len(shared) < 2 or any("entropy" not in arm.scores[s].metrics for arm in arms for s in shared):
         return None
     changes = [_entropy(arms[0], seed) - _entropy(arms[1], seed) for seed in shared]
     low, high = paired_interval(changes, LEVEL)
-    return EntropyShift(statistics.fmean(changes), low, high)
+    least, most = paired_interval(changes, 1 - (1 - LEVEL) / max(compared, 1))
+    return EntropyShift(statistics.fmean(changes), low, high, moved=not least <= 0 <= most)
 
 
 def _entropy(arm: Arm, seed: int) -> float:
@@ -242,10 +247,6 @@ def _spent(trials: Trials, rows: Sequence[TraceRow]) -> float | None:
 
 def _seeds(trials: Trials) -> range:
     return range(1, trials.settings.seeds + 1)
-
-
-def _placebo_seeds(trials: Trials) -> range:
-    return range(1, min(RANDOM_REWARD_SEEDS, trials.settings.seeds) + 1)
 
 
 def _means(measured: Iterable[Measurement]) -> dict[str, float]:

@@ -67,6 +67,11 @@ def markdown(comparison: Comparison, command: str) -> str:
         rows = [result for result in comparison.results if result.arm.setting == setting]
         if rows:
             lines += [f"### {title}", "", *_table(comparison, rows), ""]
+    lines += [
+        "Brackets are 95% intervals over paired seeds and tasks, for one control alone; corrected: for all "
+        "of them together, as is the star of an entropy that moved.",
+        "",
+    ]
     lines += ["### The frontier of learning rate and length", "", *_frontier(comparison), ""]
     if comparison.not_reached:
         names = ", ".join(arm.label for arm in comparison.not_reached)
@@ -182,7 +187,9 @@ def _span(difference: Interval | None, *, wide: bool) -> str:
 
 
 def _shift(shift: EntropyShift | None) -> str:
-    return "-" if shift is None else f"{shift.change:+.3f} [{shift.low:+.3f}, {shift.high:+.3f}]"
+    if shift is None:
+        return "-"
+    return f"{shift.change:+.3f} [{shift.low:+.3f}, {shift.high:+.3f}]{' *' if shift.moved else ''}"
 
 
 def _share(share: float | None) -> str:

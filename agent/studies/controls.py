@@ -44,8 +44,8 @@ CLAIMS = (
         "signal.",
         "arXiv 2509.26114, sec. 3",
         "With rewards that are the fall of a coin: a loss whose final entropy differs from that of none with "
-        "random rewards by an interval (paired over seeds, t, 95%) that excludes 0 holds the claim. At least "
-        "one loss: reproduced; none: not reproduced here.",
+        "random rewards by an interval (paired over seeds, t, 95% corrected for the number of controls "
+        "compared) that excludes 0 holds the claim. At least one loss: reproduced; none: not reproduced here.",
     ),
 )
 
@@ -101,7 +101,7 @@ def judge_excess(excess: Mapping[str, Mapping[int, float]]) -> Finding:
 def judge_placebo(comparison: Comparison) -> Finding:
     """Hold the second claim against its rule."""
     losses = [r for r in comparison.results if r.arm.kind == "loss" and r.random_shift is not None]
-    moved = [r for r in losses if r.random_shift and not r.random_shift.low <= 0 <= r.random_shift.high]
+    moved = [r for r in losses if _moves(r)]
     if not losses:
         return Finding(CLAIMS[1].name, "not decided", "no loss was trained with random rewards")
     others = [r for r in comparison.results if r.arm.kind not in ("loss", "none") and _moves(r)]
@@ -112,8 +112,7 @@ def judge_placebo(comparison: Comparison) -> Finding:
 
 
 def _moves(result: ArmResult) -> bool:
-    shift = result.random_shift
-    return shift is not None and not shift.low <= 0 <= shift.high
+    return result.random_shift is not None and result.random_shift.moved
 
 
 def _moved(result: ArmResult) -> str:
