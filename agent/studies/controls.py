@@ -45,7 +45,8 @@ CLAIMS = (
         "arXiv 2509.26114, sec. 3",
         "With rewards that are the fall of a coin: a loss whose final entropy differs from that of none with "
         "random rewards by an interval (paired over seeds, t, 95% corrected for the number of controls "
-        "compared) that excludes 0 holds the claim. At least one loss: reproduced; none: not reproduced here.",
+        "compared) that excludes 0 holds the claim. At least one loss: reproduced; none: not reproduced "
+        "here.",
     ),
 )
 
