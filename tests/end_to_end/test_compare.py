@@ -1,4 +1,4 @@
-"""`szilard controls compare` and `szilard study` on a small domain: trained for real, killed, gone on with."""
+"""`szilard controls compare` and `szilard study` on a small domain: real, killed, gone on with."""
 
 from __future__ import annotations
 
