@@ -49,6 +49,14 @@ def test_a_finite_score_is_stored_under_its_key(tmp_path: Path) -> None:
     assert (measured.score, measured.entropy_end, measured.law) == (score, 0.3, None)
 
 
+def test_trainings_with_random_rewards_are_never_taken_for_others(tmp_path: Path) -> None:
+    measurer = build_measurer(tmp_path)
+    placebo = measurer.rewarded("random")
+    keys = {one.key("baseline", 1, Split.SELECTION).digest for one in (measurer, placebo)}
+    assert len(keys) == 2
+    assert measurer.rewarded("task").key("baseline", 1, Split.SELECTION).digest in keys
+
+
 def test_the_key_changes_with_the_file_of_a_plug_in_and_with_nothing_else(tmp_path: Path) -> None:
     plug_in = tmp_path / "domain.py"
 

@@ -94,6 +94,7 @@ def train(
     budget: dict[str, int] | None = None,
     files: dict[str, str] | None = None,
     watch_modules: bool = False,
+    rewards: str = "task",
 ) -> Training:
     """Run train.py as the executor does, without a sandbox, for a few small steps."""
     for name in ("workspace/controls", "out", "data", "watch"):
@@ -115,6 +116,7 @@ def train(
         "seed": seed,
         "device": "cpu",
         "budget": budget or {"tokens": 10**6, "updates": STEPS * MINIBATCHES},
+        "rewards": rewards,
     }
     (root / "data" / "job.json").write_text(json.dumps(job))
     done = subprocess.run(
@@ -138,6 +140,18 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Training:
     training = train(tmp_path_factory.mktemp("plain") / "root", watch_modules=True)
     assert training.status == 0, training.stderr
     return training
+
+
+def test_random_rewards_are_the_fall_of_a_coin_and_reproducible(plain: Training, tmp_path: Path) -> None:
+    first, again = (train(tmp_path / name, rewards="random") for name in ("first", "again"))
+    assert first.status == 0, first.stderr
+    rows = first.untimed_trace
+    assert rows == again.untimed_trace
+    drawn = len(rows) * PROMPTS * SAMPLES
+    mean = sum(row["reward_mean"] for row in rows) / len(rows)
+    assert abs(mean - 0.5) < 4 * 0.5 / drawn**0.5
+    assert rows[0]["entropy_mean"] == plain.untimed_trace[0]["entropy_mean"]
+    assert rows[0]["reward_mean"] != plain.untimed_trace[0]["reward_mean"]
 
 
 @pytest.fixture(scope="module")
