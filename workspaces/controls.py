@@ -7,6 +7,8 @@ tested where it can be run.
 from __future__ import annotations
 
 import ast
+import keyword
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +47,14 @@ class Control:
     def written(self, arguments: Mapping[str, Any]) -> str:
         """The expression that makes it with these arguments."""
         return f"{self.name}({', '.join(f'{name}={value!r}' for name, value in arguments.items())})"
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """The one hyper-parameter that a run moves, and its values from weak to strong."""
+
+    parameter: str
+    grid: tuple[float, ...]
 
 
 def shipped_controls() -> dict[str, Control]:
@@ -102,6 +112,52 @@ def read_control(path: Path) -> Control:
     )
 
 
+def refuse_taken(control: Control) -> None:
+    """Return if a control of a user's own can lie beside the shipped ones; a shipped one itself can.
+
+    Raises:
+        NotAControl: its file cannot be imported, or its name or its file's is taken.
+    """
+    if control.path.resolve().parent == SHIPPED.resolve():
+        return
+    if not control.module.isidentifier() or keyword.iskeyword(control.module):
+        raise NotAControl(
+            f"{control.path.name} cannot be imported: name the file like a variable, such as my_control.py."
+        )
+    if (SHIPPED / f"{control.module}.py").exists():
+        raise NotAControl(f"{control.path}: there is a shipped {control.module}.py; name the file otherwise.")
+    if control.name in shipped_controls():
+        raise NotAControl(f"{control.path}: there is a shipped {control.name}; name the class otherwise.")
+
+
+def tuning(control: Control) -> Tuning | None:
+    """What a run moves: what `TUNED` says, else the first positive float by threes, else nothing.
+
+    Raises:
+        NotAControl: `TUNED` is no (parameter, values), or names no hyper-parameter.
+    """
+    if "TUNED" not in control.flags:
+        for name, value in control.defaults.items():
+            if isinstance(value, float) and value > 0 and math.isfinite(value):
+                return Tuning(name, tuple(float(f"{value * factor:.3g}") for factor in (1 / 3, 1.0, 3.0)))
+        return None
+    told = control.flags["TUNED"]
+    if isinstance(told, tuple | list) and len(told) == 2 and isinstance(told[1], tuple | list):
+        parameter, grid = told
+        if parameter in control.defaults and grid and all(_is_positive(value) for value in grid):
+            return Tuning(parameter, tuple(dict.fromkeys(float(f"{value:.6g}") for value in grid)))
+    raise NotAControl(
+        f"{control.path}: TUNED must name a hyper-parameter and positive values, written out: "
+        'TUNED: ClassVar = ("coefficient", (0.001, 0.003, 0.01)).'
+    )
+
+
+def _is_positive(value: object) -> bool:
+    return (
+        isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value > 0
+    )
+
+
 def _parse(path: Path) -> ast.Module:
     try:
         return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
@@ -139,5 +195,5 @@ def _literal(node: ast.expr | None) -> Any:
         return None
     try:
         return ast.literal_eval(node)
-    except ValueError:
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return None

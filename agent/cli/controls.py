@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from agent.cli.check_control import command as check_command
 from agent.cli.compare import command as compare_command
 from agent.cli.find import json_option
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from workspaces.controls import Control
 
 
-@click.group(short_help="Look at the entropy controls, and compare them.")
+@click.group(short_help="Look at the entropy controls, check your own, compare them.")
 def command() -> None:
     """Look at the entropy controls: losses, terms, advantages, averages, sampling.
 
@@ -23,11 +24,13 @@ def command() -> None:
     Examples:
       szilard controls list
       szilard controls show ClipCov
+      szilard controls check my_control.py
       szilard controls compare --seeds 5 --minutes 30
     """
 
 
 command.add_command(compare_command)
+command.add_command(check_command)
 
 
 @command.command("list")

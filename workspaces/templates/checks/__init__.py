@@ -1,0 +1,1 @@
+"""Tests a control in the sandbox, before a training relies on it."""
