@@ -59,14 +59,23 @@ class Tuning:
 
 def shipped_controls() -> dict[str, Control]:
     """Every control of the templates by name, in the order of kinds and then of names."""
-    found = [read_control(path) for path in sorted(SHIPPED.glob("*.py")) if holds_control(path)]
-    return {control.name: control for control in sorted(found, key=lambda c: (KINDS.index(c.kind), c.name))}
+    return {control.name: control for control in controls_in(SHIPPED)}
+
+
+def controls_in(folder: Path) -> list[Control]:
+    """The controls that lie in a folder, in the order of kinds and then of names.
+
+    Raises:
+        NotAControl: a file of it means to hold one and does not.
+    """
+    found = [read_control(path) for path in sorted(folder.glob("*.py")) if holds_control(path)]
+    return sorted(found, key=lambda control: (KINDS.index(control.kind), control.name))
 
 
 def holds_control(path: Path) -> bool:
     """Whether a file means to be a control: some class of it has a `kind`."""
     try:
-        return any(_assigned(node, "kind") is not None for node in _classes(_parse(path)))
+        return any(_assigned(node, "kind") is not None for node in _classes(_parse(_text(path), path)))
     except NotAControl:
         return False
 
@@ -77,7 +86,12 @@ def read_control(path: Path) -> Control:
     Raises:
         NotAControl: the file cannot be read, or holds none or several.
     """
-    tree = _parse(path)
+    return parse_control(_text(path), path)
+
+
+def parse_control(text: str, path: Path) -> Control:
+    """The one control in a text; `path` is where it lies. Raises NotAControl: it holds none or several."""
+    tree = _parse(text, path)
     found = [node for node in _classes(tree) if _assigned(node, "kind") is not None]
     if len(found) != 1:
         raise NotAControl(
@@ -158,11 +172,18 @@ def _is_positive(value: object) -> bool:
     )
 
 
-def _parse(path: Path) -> ast.Module:
+def _text(path: Path) -> str:
     try:
-        return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         raise NotAControl(f"{path} cannot be read ({error.strerror}): name a Python file.") from error
+    except UnicodeDecodeError as error:
+        raise NotAControl(f"{path} is no Python: it is not written in UTF-8.") from error
+
+
+def _parse(text: str, path: Path) -> ast.Module:
+    try:
+        return ast.parse(text, filename=str(path))
     except (SyntaxError, ValueError, RecursionError) as error:
         line = getattr(error, "lineno", None)
         told = getattr(error, "msg", None) or str(error)

@@ -34,18 +34,20 @@ command.add_command(check_command)
 
 
 @command.command("list")
+@click.argument("folder", required=False, type=click.Path(path_type=Path, exists=True, file_okay=False))
 @json_option
-def list_controls(as_json: bool) -> None:
-    """Name every control, with its kind and the hyper-parameters of its paper.
+def list_controls(folder: Path | None, as_json: bool) -> None:
+    """Name every control, with its kind and the hyper-parameters of its paper; those in FOLDER too.
 
     \b
-    Example:
+    Examples:
       szilard controls list
+      szilard controls list my_controls/
     """
-    from workspaces.controls import shipped_controls
+    from workspaces.controls import controls_in, shipped_controls
     from workspaces.review import text
 
-    controls = shipped_controls().values()
+    controls = [*shipped_controls().values(), *(controls_in(folder) if folder else [])]
     if as_json:
         text.print_json([_plain(control) for control in controls])
         return

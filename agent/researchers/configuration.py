@@ -1,7 +1,7 @@
 """What the catalogue can express: controls, learning rate and length, read from code and written to it.
 
-Owns the list of controls with their ranges, and the translation between a configuration and the two
-files that hold it. Which configuration to try belongs to `catalogue`.
+Owns the translation between a configuration and the two files that hold it, and what lies near one. Which
+controls there are is said in `control_table`, which configuration to try in `catalogue`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
-from typing import Literal
 
+from agent.researchers.control_table import CONTROLS, SEVERAL, Table, go_together
+from workspaces.controls import KINDS, Kind
 from workspaces.edits import Edit
 
 RECIPE = "recipe.py"
@@ -24,92 +25,27 @@ LEARNING_RATES = (0.5, 0.7, 0.85, 1.0, 1.2, 1.4, 1.7, 2.2, 3.0, 4.0, 5.0)
 LENGTHS = (0.5, 0.7, 0.85, 1.0)
 
 
-@dataclass(frozen=True)
-class Control:
-    """An entropy control with the one hyper-parameter that the catalogue moves.
-
-    `grid` goes from weak to strong, `usual` is where to begin, `default` is what the class takes when
-    nothing is said; `effect` says in words what the control does to entropy.
-    """
-
-    name: str
-    module: str
-    slot: Literal["loss", "advantage", "average", "term"]
-    label: str
-    parameter: str
-    default: float
-    usual: float
-    grid: tuple[float, ...]
-    effect: str
-
-    def described(self, value: float) -> str:
-        return self.label.format(f"{value:g}")
-
-    def written(self, value: float) -> str:
-        return f"{self.name}({self.parameter}={value:g})"
-
-
-CONTROLS = {
-    control.name: control
-    for control in (
-        Control(
-            "ClipHigher", "clip_higher", "loss", "clip-higher {}", "high", 0.28, 0.28,
-            (0.24, 0.28, 0.34, 0.4),
-            "unlikely tokens may grow further before clipping stops them",
-        ),
-        Control(
-            "ClipCov", "clip_cov", "loss", "Clip-Cov {}", "fraction", 2e-4, 0.02,
-            (0.0002, 0.001, 0.005, 0.02, 0.05),
-            "the few tokens whose covariance with the advantage spends most entropy get no gradient",
-        ),
-        Control(
-            "ForkingTokens", "forking_tokens", "loss", "forking tokens {}", "fraction", 0.2, 0.2,
-            (0.5, 0.35, 0.2, 0.1),
-            "only the most uncertain tokens learn, so settled ones are not sharpened further",
-        ),
-        Control(
-            "PassAtKAdvantage", "pass_at_k_advantage", "advantage", "pass@{} advantages", "k", 2, 2,
-            (2, 3, 4, 8),
-            "a group is rewarded for one right answer among k, so easy prompts stop spending entropy",
-        ),
-        Control(
-            "WeightAverage", "weight_average", "average", "weight averaging {}", "decay", 0.98, 0.98,
-            (0.9, 0.95, 0.98, 0.99),
-            "the noise of the last updates is averaged away, as a lower rate at the end would",
-        ),
-        Control(
-            "EntropyBonus", "entropy_bonus", "term", "entropy bonus {}", "coefficient", 0.005, 0.005,
-            (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02),
-            "uncertainty itself is paid for",
-        ),
-        Control(
-            "KlToStart", "kl_to_start", "term", "KL to the start {}", "coefficient", 0.01, 0.05,
-            (0.01, 0.02, 0.05, 0.1, 0.2),
-            "the policy is held near its start, whose entropy is high",
-        ),
-    )
-}  # fmt: skip
-_ORDER = {name: rank for rank, name in enumerate(CONTROLS)}
 _PLAIN = {
     "LOSS": ("ppo_clip", "PpoClip"),
     "ADVANTAGE": ("group_advantage", "GroupAdvantage"),
     "AVERAGE": ("last_iterate", "LastIterate"),
 }
+_PLAIN_KINDS: Mapping[str, Kind] = {"LOSS": "loss", "ADVANTAGE": "advantage", "AVERAGE": "average"}
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """One point of the catalogue. `controls` are (name, value) in the order of `CONTROLS`."""
+    """One point of the catalogue. `controls` are (name, value) in the order of their table."""
 
     controls: tuple[tuple[str, float], ...]
     learning_rate: float
     steps: int
 
-    def described(self) -> str:
-        return " + ".join(CONTROLS[name].described(value) for name, value in self.controls) or "no control"
+    def described(self, table: Table = CONTROLS) -> str:
+        return " + ".join(table[name].described(value) for name, value in self.controls) or "no control"
 
 
-def read(files: Mapping[str, str]) -> Configuration | None:
+def read(files: Mapping[str, str], table: Table = CONTROLS) -> Configuration | None:
     """The configuration that the two files hold; None where they hold something the catalogue cannot say."""
     recipe, control = _constants(files.get(RECIPE, "")), _constants(files.get(ENTROPY_CONTROL, ""))
     if recipe is None or control is None:
@@ -123,20 +59,23 @@ def read(files: Mapping[str, str]) -> Configuration | None:
     found: dict[str, float] = {}
     slots = [(name.lower(), control.get(name)) for name in _PLAIN]
     for slot, node in [*slots, *(("term", term) for term in terms.elts)]:
-        part = _component(slot, node)
+        part = _component(slot, node, table)
         if part is None or part[0] in found:
             return None
         if part[0]:
             found[part[0]] = part[1]
-    return Configuration(_ordered(found), rate, int(steps))
+    found |= _sampling(control.get("SAMPLING"), table)
+    return Configuration(_ordered(found, table), rate, int(steps))
 
 
-def edits(files: Mapping[str, str], target: Configuration, fallback: Mapping[str, str]) -> tuple[Edit, ...]:
+def edits(
+    files: Mapping[str, str], target: Configuration, fallback: Mapping[str, str], table: Table = CONTROLS
+) -> tuple[Edit, ...]:
     """Edits that turn `files` into `target`; files that cannot be read are replaced by `fallback`'s."""
-    current = read(files)
+    current = read(files, table)
     changes = []
     if current is None or current.controls != target.controls:
-        changes.append(Edit(path=ENTROPY_CONTROL, content=_entropy_control(target)))
+        changes.append(Edit(path=ENTROPY_CONTROL, content=_entropy_control(target, table)))
     source = fallback[RECIPE] if current is None else files[RECIPE]
     moved = {"LEARNING_RATE": scientific(target.learning_rate), "STEPS": str(target.steps)}
     lines = {name: _line(source, name) for name in moved}
@@ -157,6 +96,7 @@ def neighbours(
     baseline: Configuration,
     known: Mapping[str, Collection[float]],
     promising: Collection[str],
+    table: Table = CONTROLS,
 ) -> Iterator[Configuration]:
     """Configurations near `centre`: one control moved, learning rate within two steps, length within one.
 
@@ -166,14 +106,16 @@ def neighbours(
     grid = [_rounded(baseline.learning_rate * ratio) for ratio in LEARNING_RATES]
     rates = _near(grid, centre.learning_rate, 2)
     lengths = _near([max(1, round(baseline.steps * ratio)) for ratio in LENGTHS], centre.steps, 1)
-    moves = list(_moves(dict(centre.controls), known))
+    moves = list(_moves(dict(centre.controls), known, table))
     paired = [
         {**first, **second}
         for first, second in combinations([move for move in moves if move.keys() <= set(promising)], 2)
         if not first.keys() & second.keys()
     ]
     for move in [{}, *moves, *paired]:
-        controls = _placed(dict(centre.controls), move)
+        controls = _placed(dict(centre.controls), move, table)
+        if not go_together([name for name, _ in controls], table):
+            continue
         for rate in rates:
             for steps in lengths:
                 yield Configuration(controls, rate, int(steps))
@@ -191,9 +133,9 @@ def scientific(value: float) -> str:
 
 
 def _moves(
-    controls: Mapping[str, float], known: Mapping[str, Collection[float]]
+    controls: Mapping[str, float], known: Mapping[str, Collection[float]], table: Table
 ) -> Iterator[dict[str, float | None]]:
-    for name, control in CONTROLS.items():
+    for name, control in table.items():
         if name in controls:
             yield {name: None}
         reached = {control.usual, *known.get(name, ())}
@@ -203,40 +145,46 @@ def _moves(
                 yield {name: value}
 
 
-def _placed(controls: dict[str, float], move: Mapping[str, float | None]) -> tuple[tuple[str, float], ...]:
+def _placed(
+    controls: dict[str, float], move: Mapping[str, float | None], table: Table
+) -> tuple[tuple[str, float], ...]:
     for name, value in move.items():
-        slot = CONTROLS[name].slot
-        if value is not None and slot != "term":
-            controls = {other: held for other, held in controls.items() if CONTROLS[other].slot != slot}
+        slot = table[name].slot
+        if value is not None and slot not in SEVERAL:
+            controls = {other: held for other, held in controls.items() if table[other].slot != slot}
         controls.pop(name, None)
         if value is not None:
             controls[name] = value
-    return _ordered(controls)
+    return _ordered(controls, table)
 
 
-def _ordered(controls: Mapping[str, float]) -> tuple[tuple[str, float], ...]:
-    return tuple(sorted(controls.items(), key=lambda part: _ORDER[part[0]]))
+def _ordered(controls: Mapping[str, float], table: Table) -> tuple[tuple[str, float], ...]:
+    order = {name: rank for rank, name in enumerate(table)}
+    return tuple(sorted(controls.items(), key=lambda part: order[part[0]]))
 
 
-def _entropy_control(target: Configuration) -> str:
-    parts = {slot: list[str]() for slot in ("loss", "advantage", "average", "term")}
+def _entropy_control(target: Configuration, table: Table) -> str:
+    parts = {slot: list[str]() for slot in KINDS}
     modules = {}
     for name, value in target.controls:
-        parts[CONTROLS[name].slot].append(CONTROLS[name].written(value))
-        modules[CONTROLS[name].module] = name
+        parts[table[name].slot].append(table[name].written(value))
+        modules[table[name].module] = name
     for slot, (module, name) in _PLAIN.items():
-        if not parts[slot.lower()]:
-            parts[slot.lower()].append(f"{name}()")
+        if not parts[_PLAIN_KINDS[slot]]:
+            parts[_PLAIN_KINDS[slot]].append(f"{name}()")
             modules[module] = name
     imports = "\n".join(f"from controls.{module} import {modules[module]}" for module in sorted(modules))
-    terms = "".join(f"{term}, " for term in parts["term"]).removesuffix(" ")
-    terms = terms if len(parts["term"]) == 1 else terms.removesuffix(",")
     return (
         '"""The entropy control in force: a loss, an advantage, an average, any terms, any sampling. '
         'Yours to edit."""\n\n'
         f"{imports}\n\nLOSS = {parts['loss'][0]}\nADVANTAGE = {parts['advantage'][0]}\n"
-        f"AVERAGE = {parts['average'][0]}\nTERMS = ({terms})\nSAMPLING = ()\n"
+        f"AVERAGE = {parts['average'][0]}\nTERMS = {_tuple(parts['term'])}\n"
+        f"SAMPLING = {_tuple(parts['sampling'])}\n"
     )
+
+
+def _tuple(written: Sequence[str]) -> str:
+    return f"({', '.join(written)}{',' if len(written) == 1 else ''})"
 
 
 @lru_cache(maxsize=1024)
@@ -254,7 +202,7 @@ def _constants(source: str) -> Mapping[str, ast.expr] | None:
     return found
 
 
-def _component(slot: str, node: ast.expr | None) -> tuple[str, float] | None:
+def _component(slot: str, node: ast.expr | None, table: Table) -> tuple[str, float] | None:
     """(name, value) of a control, ("", 0.0) for the plain part of a slot, None for anything else."""
     if not isinstance(node, ast.Call) or node.args:
         return None
@@ -262,15 +210,21 @@ def _component(slot: str, node: ast.expr | None) -> tuple[str, float] | None:
     name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
     if any(name == plain for _, plain in _PLAIN.values()):
         return None if node.keywords or (slot, name) not in _PLAIN_SLOTS else ("", 0.0)
-    control = CONTROLS.get(name)
+    control = table.get(name)
     if control is None or control.slot != slot:
         return None
     given = {keyword.arg: _number(keyword.value) for keyword in node.keywords}
-    value = given.pop(control.parameter, control.default)
+    value = given.pop(control.parameter, control.default) if control.parameter else control.default
     return None if given or value is None or value <= 0 else (name, value)
 
 
 _PLAIN_SLOTS = {(slot.lower(), name) for slot, (_, name) in _PLAIN.items()}
+
+
+def _sampling(node: ast.expr | None, table: Table) -> dict[str, float]:
+    """The sampling controls of the table; others are left out, as the catalogue does not move them."""
+    parts = [_component("sampling", part, table) for part in getattr(node, "elts", ())]
+    return {part[0]: part[1] for part in parts if part is not None and part[0]}
 
 
 def _number(node: ast.expr | None) -> float | None:

@@ -19,15 +19,11 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.researchers.configuration import CONTROLS, Configuration
+from agent.researchers.configuration import Configuration
+from agent.researchers.control_table import CONTROLS, SEVERAL, Control, Table
 
 Vector = NDArray[np.float64]
 
-_PAIRS = [
-    (first, second)
-    for first, second in combinations(CONTROLS, 2)
-    if CONTROLS[first].slot != CONTROLS[second].slot or CONTROLS[first].slot == "term"
-]
 # (mean, standard deviation) of each weight, in units of the scale of effects
 _SCORE_PRIOR = {
     "rate": (0.0, 0.3), "rate^2": (-1.5, 1.5), "length": (0.7, 0.5), "rate*length": (-0.2, 0.3),
@@ -76,18 +72,20 @@ class Surrogate:
         observations: Sequence[Observation],
         noise: float,
         baseline_entropy: float | None,
+        table: Table = CONTROLS,
     ) -> None:
         self._baseline = baseline
+        self._space = _space_of(tuple(table.values()))
         self._start = math.log(baseline_entropy) if baseline_entropy and baseline_entropy > 0 else 0.0
         scored = [seen for seen in observations if seen.change is not None]
         changes = np.array([seen.change for seen in scored], dtype=np.float64)
         errors = np.array([seen.standard_error for seen in scored], dtype=np.float64)
         self._score = _fit_score(
-            self._features([seen.configuration for seen in scored]), changes, errors, noise
+            self._space, self._features([seen.configuration for seen in scored]), changes, errors, noise
         )
         spent = [seen for seen in observations if seen.entropy is not None and seen.entropy > 0]
         moved = np.array([math.log(seen.entropy or 1.0) - self._start for seen in spent], dtype=np.float64)
-        mean, deviation = _prior(_ENTROPY_PRIOR)
+        mean, deviation = self._space.prior(_ENTROPY_PRIOR)
         noises = np.full(len(spent), _ENTROPY_NOISE**2)
         features = self._features([seen.configuration for seen in spent])
         self._entropy, _ = _posterior(features, moved, noises, mean, deviation)
@@ -110,14 +108,16 @@ class Surrogate:
 
     def _features(self, configurations: Sequence[Configuration]) -> NDArray[np.float64]:
         if not configurations:
-            return np.zeros((0, len(_NAMES)))
+            return np.zeros((0, len(self._space.names)))
         rates = np.log([one.learning_rate / self._baseline.learning_rate for one in configurations])
         lengths = np.log([one.steps / self._baseline.steps for one in configurations])
         kinds = {
             controls: rank
             for rank, controls in enumerate(dict.fromkeys(one.controls for one in configurations))
         }
-        level, slope = (np.stack(part) for part in zip(*(_of_controls(kind) for kind in kinds), strict=True))
+        level, slope = (
+            np.stack(part) for part in zip(*(self._space.of_controls(kind) for kind in kinds), strict=True)
+        )
         chosen = [kinds[one.controls] for one in configurations]
         rows = level[chosen] + rates[:, None] * slope[chosen]
         rows[:, :4] = np.stack([rates, rates**2, lengths, rates * lengths], axis=1)
@@ -125,43 +125,65 @@ class Surrogate:
 
 
 _CONTROL_FEATURES = ("control", "strength", "strength^2", "control*rate", "strength*rate")
-_NAMES = (
-    ["rate", "rate^2", "length", "rate*length"]
-    + [feature for _ in CONTROLS for feature in _CONTROL_FEATURES]
-    + [feature for _ in _PAIRS for feature in ("pair", "pair*rate")]
-)
-_CONTROL_START = {name: 4 + 5 * rank for rank, name in enumerate(CONTROLS)}
-_PAIR_START = {pair: 4 + 5 * len(CONTROLS) + 2 * rank for rank, pair in enumerate(_PAIRS)}
 
 
-def _strength(name: str, value: float) -> float:
-    """Where a value lies between the weak (-1) and the strong (+1) end of its range, by its logarithm."""
-    weak, strong = math.log(CONTROLS[name].grid[0]), math.log(CONTROLS[name].grid[-1])
-    return 2.0 * (math.log(value) - weak) / (strong - weak) - 1.0
+class _Space:
+    """The features that a table of controls spans, by position."""
+
+    def __init__(self, controls: Sequence[Control]) -> None:
+        self._controls = {control.name: control for control in controls}
+        pairs = [
+            (first.name, second.name)
+            for first, second in combinations(controls, 2)
+            if first.slot != second.slot or first.slot in SEVERAL
+        ]
+        self.names = (
+            ["rate", "rate^2", "length", "rate*length"]
+            + [feature for _ in controls for feature in _CONTROL_FEATURES]
+            + [feature for _ in pairs for feature in ("pair", "pair*rate")]
+        )
+        self._control_start = {name: 4 + 5 * rank for rank, name in enumerate(self._controls)}
+        self._pair_start = {pair: 4 + 5 * len(controls) + 2 * rank for rank, pair in enumerate(pairs)}
+        self._known: dict[tuple[tuple[str, float], ...], tuple[Vector, Vector]] = {}
+
+    def prior(self, weights: dict[str, tuple[float, float]]) -> tuple[Vector, Vector]:
+        table = np.array([weights[name] for name in self.names])
+        return table[:, 0], table[:, 1]
+
+    def of_controls(self, controls: tuple[tuple[str, float], ...]) -> tuple[Vector, Vector]:
+        """Features of a set of controls: the part without learning rate, and the part that it multiplies."""
+        if controls not in self._known:
+            self._known[controls] = self._level_and_slope(controls)
+        return self._known[controls]
+
+    def _level_and_slope(self, controls: tuple[tuple[str, float], ...]) -> tuple[Vector, Vector]:
+        level, slope = np.zeros(len(self.names)), np.zeros(len(self.names))
+        for name, value in controls:
+            strength, start = self._strength(name, value), self._control_start[name]
+            level[start : start + 3] = 1.0, strength, strength**2
+            slope[start + 3 : start + 5] = 1.0, strength
+        for first, second in combinations([name for name, _ in controls], 2):
+            start = self._pair_start[first, second]
+            level[start], slope[start + 1] = 1.0, 1.0
+        return level, slope
+
+    def _strength(self, name: str, value: float) -> float:
+        """Where a value lies between the weak (-1) and the strong (+1) end of its range, by its logarithm."""
+        grid = self._controls[name].grid
+        weak, strong = math.log(grid[0]), math.log(grid[-1])
+        return 2.0 * (math.log(value) - weak) / (strong - weak) - 1.0 if strong != weak else 0.0
 
 
-@lru_cache(maxsize=4096)
-def _of_controls(controls: tuple[tuple[str, float], ...]) -> tuple[Vector, Vector]:
-    """Features of a set of controls: the part without learning rate, and the part that it multiplies."""
-    level, slope = np.zeros(len(_NAMES)), np.zeros(len(_NAMES))
-    for name, value in controls:
-        strength, start = _strength(name, value), _CONTROL_START[name]
-        level[start : start + 3] = 1.0, strength, strength**2
-        slope[start + 3 : start + 5] = 1.0, strength
-    for first, second in combinations([name for name, _ in controls], 2):
-        start = _PAIR_START[first, second]
-        level[start], slope[start + 1] = 1.0, 1.0
-    return level, slope
+@lru_cache(maxsize=8)
+def _space_of(controls: tuple[Control, ...]) -> _Space:
+    return _Space(controls)
 
 
-def _prior(weights: dict[str, tuple[float, float]]) -> tuple[Vector, Vector]:
-    table = np.array([weights[name] for name in _NAMES])
-    return table[:, 0], table[:, 1]
-
-
-def _fit_score(features: NDArray[np.float64], changes: Vector, errors: Vector, noise: float) -> _Posterior:
+def _fit_score(
+    space: _Space, features: NDArray[np.float64], changes: Vector, errors: Vector, noise: float
+) -> _Posterior:
     """Average over the scale of effects, in units of `noise`, by how well each explains what was seen."""
-    mean, deviation = _prior(_SCORE_PRIOR)
+    mean, deviation = space.prior(_SCORE_PRIOR)
     fits = []
     for ratio in _SCALES:
         scale = ratio * noise
