@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,8 +42,15 @@ class Opened:
 
 
 @contextmanager
-def opened(directory: Path, settings: TrainingSettings, observer: Observer) -> Iterator[Opened]:
+def opened(
+    directory: Path,
+    settings: TrainingSettings,
+    observer: Observer,
+    added: Mapping[str, Path] | None = None,
+) -> Iterator[Opened]:
     """A run with its executor and scorer; both are gone when this ends, however it ends.
+
+    `added` are files of the baseline beside the template's: path inside -> file.
 
     Raises:
         Interrupted: stopped by Ctrl-C or SIGTERM inside.
@@ -64,7 +71,7 @@ def opened(directory: Path, settings: TrainingSettings, observer: Observer) -> I
     spec = environment.spec
     ledger = Ledger.create(
         directory / REPOSITORY,
-        environment.workspace_template(),
+        {**environment.workspace_template(), **(added or {})},
         message=f"Baseline: the {spec.name} template as it is\n\nGoal: {settings.goal}",
     )
     devices = _devices() if settings.device == "cuda" else ("cpu",)

@@ -9,12 +9,13 @@ import platform
 import secrets
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal, cast
 
+from agent import own_controls
 from agent.laboratory import every_seed
 from agent.researchers.base import Researcher
 from agent.settings import GuardSetting, RunSettings, TrainingSettings
@@ -50,6 +51,7 @@ def plan(
     seed: int,
     sandbox: str,
     keep_policies: bool,
+    controls: Sequence[Path] = (),
 ) -> RunSettings:
     """Check the options of a run.
 
@@ -81,6 +83,7 @@ def plan(
         model=model,
         search=cast(Literal["hill-climb"], search),
         keep_policies=keep_policies,
+        controls=own_controls.names_of(controls, load(training.environment)) if controls else (),
     )
     researcher_of(settings)
     return settings
@@ -150,6 +153,7 @@ def describe(settings: RunSettings) -> list[str]:
     minutes = trainings * (spec.seconds_per_attempt + SCORE_SECONDS) / settings.workers / 60
     guards = ", ".join(f"{g.metric} may fall by at most {g.tolerance:g}" for g in settings.guards) or "none"
     who = f"language model {settings.model}" if settings.model else "the catalogue (no model, no network)"
+    first = "" if settings.model else ", tried before those of the catalogue"
     until = f", or {settings.minutes:g} minutes" if settings.minutes else ""
     return [
         f"Goal: {settings.goal}",
@@ -165,6 +169,7 @@ def describe(settings: RunSettings) -> list[str]:
         f"Confirmation: {settings.confirmation_seeds} fresh seeds on sealed tasks, "
         "beside the frontier of learning rate and length",
         f"Researcher: {who}; search: {settings.search}; seed {settings.seed}",
+        *([f"Your controls: {', '.join(settings.controls)}{first}"] if settings.controls else []),
         f"Machine: {settings.workers} worker(s) on {settings.device}, sandbox: {settings.sandbox}"
         + (" (NOTHING ISOLATES THE CODE)" if settings.sandbox == "none" else ""),
         f"Cost: about {trainings} trainings, {minutes:.0f} minutes",

@@ -11,11 +11,12 @@ import shutil
 import statistics
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from agent import own_controls
 from agent.assess import probe_baseline, probe_scoring, require
 from agent.confirm import Confirming, confirm
 from agent.events import Message, Observer, Progress
@@ -57,8 +58,10 @@ class ReplayResult:
         return self.replayed - self.recorded
 
 
-def start(settings: RunSettings, runs_dir: Path, observer: Observer) -> RunSummary:
-    """Create the run directory and run to the end.
+def start(
+    settings: RunSettings, runs_dir: Path, observer: Observer, controls: Sequence[Path] = ()
+) -> RunSummary:
+    """Create the run directory, with the user's own controls in it, and run to the end.
 
     Raises:
         RunExists: there is a run of that name.
@@ -70,6 +73,7 @@ def start(settings: RunSettings, runs_dir: Path, observer: Observer) -> RunSumma
     nascent = runs_dir / f".{settings.name}.{os.getpid()}"
     nascent.mkdir()
     try:
+        own_controls.keep(controls, nascent)
         settings.model_copy(update={"secret": secret}).write(nascent)
         nascent.rename(directory)
     except OSError as error:
@@ -86,7 +90,8 @@ def start(settings: RunSettings, runs_dir: Path, observer: Observer) -> RunSumma
 def resume(directory: Path, observer: Observer) -> RunSummary:
     """Go on with a run, wherever it stopped. Raises what `start` raises, but RunExists."""
     settings = RunSettings.read(directory)
-    with owned(directory), opened(directory, settings, observer) as found:
+    added = own_controls.files_of(directory, settings)
+    with owned(directory), opened(directory, settings, observer, added) as found:
         run = Run(directory, settings, found)
         try:
             return run.to_the_end()
@@ -101,7 +106,7 @@ def replay(directory: Path, attempt: int, observer: Observer) -> ReplayResult:
         SzilardError: there is no such attempt, or it was never measured.
     """
     settings = RunSettings.read(directory)
-    with opened(directory, settings, observer) as found:
+    with opened(directory, settings, observer, own_controls.files_of(directory, settings)) as found:
         return Run(directory, settings, found).replay(attempt)
 
 

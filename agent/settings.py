@@ -73,6 +73,7 @@ class RunSettings(TrainingSettings):
     search: Literal["hill-climb"] = "hill-climb"
     alpha: float = Field(default=0.1, gt=0, lt=1)
     keep_policies: bool = False
+    controls: tuple[str, ...] = Field(default=(), description="modules of the user's own controls")
 
     def derive_secret(self, runs_dir: Path) -> str:
         """The secret of a run with this seed: equal for equal seeds under one runs directory, and not

@@ -57,6 +57,16 @@ def plain(checked: Checked) -> dict[str, object]:
     }
 
 
+def summary_of(checked: Checked) -> str:
+    """One line on a control that may be trained."""
+    from workspaces.review import text
+
+    warned = [one.said for one in checked.findings if one.outcome == "warned"]
+    speed = "" if checked.speed is None else f", {checked.speed:.2f} times the plain one's time"
+    said = f"; warned: {'; '.join(warned)}" if warned else ""
+    return text.one_line(f"{checked.control.path} holds {checked.control.name}: checked{speed}{said}")
+
+
 def show(checked: Checked) -> None:
     """A table of the checks, and in one line what to do next."""
     from rich.table import Table

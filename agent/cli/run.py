@@ -91,6 +91,14 @@ def _finite(ctx: click.Context, parameter: click.Parameter, given: float | None)
     show_default=True,
     help="Which attempt to build on.",
 )
+@click.option(
+    "--control",
+    "controls",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A control of your own: checked, then tried first by the catalogue; repeatable.",
+)
 @runs_dir_option
 @click.option("--name", help="Name of the run; by default made from date and environment.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random in the run.")
@@ -117,6 +125,7 @@ def command(
     researcher: str | None,
     model: str | None,
     search: str,
+    controls: tuple[Path, ...],
     runs_dir: Path,
     name: str | None,
     seed: int,
@@ -141,7 +150,9 @@ def command(
     if researcher == "language-model" and model is None:
         raise click.UsageError("--researcher language-model needs --model NAME.")
 
+    from agent import own_controls
     from agent import run as engine
+    from agent.cli.check_control import summary_of
     from agent.cli.view import open_view
 
     settings = engine.plan(
@@ -162,8 +173,11 @@ def command(
         seed=seed,
         sandbox=sandbox,
         keep_policies=keep_policies,
+        controls=controls,
     )
     view = open_view(as_json)
+    for checked in own_controls.check(controls, settings.sandbox):
+        view.note(summary_of(checked))
     view.plan(engine.describe(settings))
     if dry_run:
         return
@@ -171,7 +185,7 @@ def command(
     view.note(f"The run lives in {directory}")
     try:
         with view:
-            summary = engine.start(settings, runs_dir, view.observe)
+            summary = engine.start(settings, runs_dir, view.observe, controls)
     except engine.Interrupted as error:
         view.interrupted(str(error), directory)
     else:

@@ -250,6 +250,11 @@ def warnings_of(checked: Checked) -> str:
     return "; ".join(finding.said for finding in checked.findings if finding.outcome == "warned")
 
 
+def test_the_control_of_the_guide_is_the_one_tested_here() -> None:
+    guide = Path(__file__).parents[2] / "docs" / "own-controls.md"
+    assert f"```python\n{TOP}{BODY}```" in guide.read_text()
+
+
 def test_a_control_of_fifteen_lines_is_accepted(tmp_path: Path) -> None:
     assert len((TOP + BODY).splitlines()) == 15
     checked = accepted(tmp_path, "soft_clip", TOP + BODY)

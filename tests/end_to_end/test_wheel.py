@@ -63,6 +63,7 @@ def test_wheel_holds_the_template_the_policy_and_the_prompts(wheel: Path) -> Non
     held = set(zipfile.ZipFile(wheel).namelist())
     assert "workspaces/templates/grpo/recipe.py" in held
     assert any(path.startswith("workspaces/templates/controls/") for path in held)
+    assert "workspaces/templates/checks/check_control.py" in held
     assert {f"environments/countdown/policy/{name}" for name in ("config.json", "model.safetensors")} <= held
     assert any(path.startswith("agent/context/") and path.endswith(".md") for path in held)
 
