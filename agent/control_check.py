@@ -26,7 +26,7 @@ from workspaces.sandbox import choose_sandbox
 
 CHECKS = SHIPPED.parent / "checks"
 SECONDS_A_CALL = 20.0
-SECONDS_A_CONTROL = 120.0
+SECONDS_TO_START = 30.0
 FINDINGS_BYTES = 2**20
 
 
@@ -141,7 +141,7 @@ def _run(folder: Path, controls: Sequence[Control], sandbox: str, seconds: float
             output=folder / "job" / "out",
             command=("python", "-m", "checks.check_control", str(seconds), *modules),
             limits=Limits(
-                wall_seconds=min(SECONDS_A_CONTROL, 6 * seconds) * len(controls), output_bytes=FINDINGS_BYTES
+                wall_seconds=SECONDS_TO_START + 6 * seconds * len(controls), output_bytes=FINDINGS_BYTES
             ),
             inputs={"/data": folder / "data"},
         )

@@ -18,9 +18,9 @@ SECONDS = 3.0
 
 TOP = '''\
 """Soft clip: the ratio saturates smoothly instead of being cut off."""
+
 from dataclasses import dataclass
 from typing import ClassVar
-
 from controls.batch import count, token_mean
 
 
@@ -233,6 +233,7 @@ def test_a_broken_control_is_refused_with_what_to_change(broken: dict[str, Check
     assert BROKEN[name][1] in refusal_of(broken[name])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DEADLY)
 def test_a_control_that_ends_or_holds_the_process_is_refused(tmp_path: Path, name: str) -> None:
     text, reason = DEADLY[name]

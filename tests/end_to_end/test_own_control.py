@@ -15,9 +15,9 @@ from tests.end_to_end.a_short_run import SZILARD, finish, git, launches, resume_
 
 SOFT_CLIP = '''\
 """Soft clip: the ratio saturates smoothly instead of being cut off."""
+
 from dataclasses import dataclass
 from typing import ClassVar
-
 from controls.batch import count, token_mean
 
 
