@@ -76,12 +76,8 @@ class LawFit:
         self, entropy: Values, level: float = 0.95
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Confidence band (lower, upper) of the law's mean reward at an entropy, pointwise."""
-        from scipy.special import stdtrit
-
-        if not 0 < level < 1:
-            raise ValueError(f"the level of a band must lie within (0, 1), got {level}")
         spent = np.exp(np.asarray(entropy, dtype=np.float64))
-        half = float(stdtrit(self.points - 2, 0.5 + level / 2)) * self.line.error_at(spent)
+        half = _student(self.points - 2, level) * self.line.error_at(spent)
         return self.line.at(spent) - half, self.line.at(spent) + half
 
     def ceiling_interval(self, level: float = 0.95) -> tuple[float, float]:
@@ -91,6 +87,11 @@ class LawFit:
     def left_to_buy(self, entropy: float) -> float:
         """Reward that spending what is left of `entropy` (nats) would still buy: a (exp(H) - 1)."""
         return self.a * math.expm1(entropy)
+
+    def left_interval(self, entropy: float, level: float = 0.95) -> tuple[float, float]:
+        """Confidence interval of `left_to_buy`: that of a, since the entropy is given."""
+        half = _student(self.points - 2, level) * self.standard_error_a * abs(math.expm1(entropy))
+        return self.left_to_buy(entropy) - half, self.left_to_buy(entropy) + half
 
 
 @dataclass(frozen=True)
@@ -177,6 +178,15 @@ def compare_forms(entropy: Values, reward: Values, steps: Values, early: float =
     known = max(3, math.ceil(early * len(r)))
     forms = {"exponential": np.exp(h), "linear": h, "logarithmic": np.log(s)}
     return [*(_fit_form(form, x, r, known) for form, x in forms.items()), _constant(r, known)]
+
+
+def _student(freedom: int, level: float) -> float:
+    """How many standard errors a two-sided interval of this level spans on each side."""
+    from scipy.special import stdtrit
+
+    if not 0 < level < 1:
+        raise ValueError(f"the level of a band must lie within (0, 1), got {level}")
+    return float(stdtrit(freedom, 0.5 + level / 2))
 
 
 def _fit_form(form: str, x: NDArray[np.float64], y: NDArray[np.float64], known: int) -> FormFit:

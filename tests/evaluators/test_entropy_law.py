@@ -97,6 +97,18 @@ def test_band_holds_the_true_ceiling_as_often_as_it_says() -> None:
     assert (upper_band - lower_band)[6] < (upper_band - lower_band)[0]
 
 
+def test_interval_of_what_is_left_holds_the_truth_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(1)
+    entropy = np.linspace(1.2, 0.2, 12)
+    hits = 0
+    for _ in range(1000):
+        fit = fit_entropy_law(entropy, 0.6 - 0.2 * np.exp(entropy) + rng.normal(0, 0.02, 12))
+        lower, upper = fit.left_interval(0.2, 0.9)
+        hits += lower <= 0.2 * math.expm1(0.2) <= upper
+    assert 0.87 <= hits / 1000 <= 0.93
+    assert fit.left_interval(0.0) == (0.0, 0.0)
+
+
 def test_a_law_that_does_not_apply_says_why() -> None:
     entropy = [1.0, 0.8, 0.6, 0.4]
     rising = fit_entropy_law(entropy, [0.4, 0.3, 0.2, 0.1])
