@@ -93,6 +93,7 @@ class History:
             entropy=_number(trailers.get("Entropy-End")),
             seeds=scored_seeds(trailers),
             files=self.files(record.code_commit) if record.code_commit else {},
+            diagnosis=trailers.get("Diagnosis"),
         )
 
     def twin(self, fingerprint: str, number: int) -> AttemptRecord | None:

@@ -10,15 +10,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agent.attempt_folder import AttemptFolder
-from agent.decision import MORE_SCREENING_SEEDS, SCREENING_SEED
+from agent.decision import MORE_SCREENING_SEEDS
+from agent.diagnosing import diagnosis_text
 from agent.events import Observer
 from agent.history import History
 from agent.measure import Measurer
 from agent.researchers.base import Context, Researcher
 from agent.search import hill_climb
 from agent.settings import RunSettings
-from agent.trace import digest, read_trace
-from environments.base import EnvironmentSpec, Split
+from environments.base import EnvironmentSpec
 from workspaces.ledger import Ledger
 
 
@@ -88,7 +88,6 @@ class Laboratory:
         ]
         entries = tuple(self.history.entry(record) for record in records)
         baseline = self.history.baseline_entry(self.settings.metric, self.seeds)
-        trace = self.folder(parent).path / f"{Split.SELECTION}-{SCREENING_SEED}" / "out" / "trace.jsonl"
         return Context(
             goal=self.settings.goal,
             spec=self.spec,
@@ -102,5 +101,5 @@ class Laboratory:
             incumbent=next((entry for entry in entries if entry.number == parent), baseline),
             history=entries,
             noise=self.noise,
-            diagnostics=digest(read_trace(trace)),
+            diagnostics=diagnosis_text(self.history, self.directory, parent, commit),
         )

@@ -155,7 +155,7 @@ class Measurer:
         """
         key = self.key(subject.commit, seed, split)
         with self._locks[key.digest]:
-            if self.store.get(key) is None and _trained(subject.folder / f"{split}-{seed}", key) is None:
+            if self.store.get(key) is None and trained(subject.folder / f"{split}-{seed}", key) is None:
                 self._note_launch(subject, seed, split)
                 self._train_anew(subject, seed, split)
 
@@ -191,7 +191,7 @@ class Measurer:
         """Score what `train` left in the folder, whatever is stored. Raises what `score` raises."""
         key = self.key(subject.commit, seed, split)
         folder = subject.folder / f"{split}-{seed}"
-        mark = _trained(folder, key)
+        mark = trained(folder, key)
         if mark is None:
             raise Untrusted(f"{folder} lost its trained policy before it was scored")
         policy = folder / "out" / "policy"
@@ -295,7 +295,7 @@ def _number(key: str, purpose: str) -> int:
     return int.from_bytes(hmac.new(key.encode(), purpose.encode(), hashlib.sha256).digest()[:4], "big") >> 1
 
 
-def _trained(folder: Path, key: MeasurementKey) -> dict[str, float] | None:
+def trained(folder: Path, key: MeasurementKey) -> dict[str, float] | None:
     """What a finished training left behind for this key; None if there is none."""
     try:
         mark = json.loads((folder / TRAINED_FILE).read_text())

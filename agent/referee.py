@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from agent.arms import Arm
 from agent.attempt_folder import CONVERSATION_FILE
 from agent.decision import SCREENING_SEED, NeedSeed, Verdict, alpha_for_entrant, expected_entrants, judge
+from agent.diagnosing import diagnosis_of, keep_diagnosis
 from agent.laboratory import Laboratory
 from agent.record import figures
 from environments.base import Split
@@ -92,7 +93,7 @@ class Referee:
         if record.verdict == "kept" and ledger.incumbent() == comparator:
             ledger.set_incumbent(record.result_commit)
         measured = self._measured(record.code_commit) if record.code_commit else {}
-        self._keep_evidence(number, measured)
+        self._keep_evidence(number, record.code_commit, measured)
 
     def _conclude(
         self,
@@ -109,6 +110,10 @@ class Referee:
         laboratory = self.laboratory
         measured = self._measured(code, last) if code is not None else {}
         trailers = figures(laboratory.settings, verdict, measured, compared_with=parent)
+        folder = laboratory.folder(number).path
+        diagnosis = diagnosis_of(laboratory.history, folder, code) if code is not None else None
+        if diagnosis is not None:
+            trailers |= diagnosis.trailers()
         if number in self.entrants:
             trailers["Entrant"] = str(self.entrants[number])
         if late:
@@ -123,11 +128,13 @@ class Referee:
         seeds = self.laboratory.seeds if last is None else range(last + 1)
         return self.laboratory.history.measurements(code, Split.SELECTION, seeds)
 
-    def _keep_evidence(self, number: int, measured: Mapping[int, Measurement]) -> None:
+    def _keep_evidence(self, number: int, code: str | None, measured: Mapping[int, Measurement]) -> None:
         store = self.laboratory.measurer.store.directory
         names = [f"{measurement.key.digest}.json" for measurement in measured.values()]
         evidence = {f"measurements/{name}": (store / name).read_bytes() for name in names}
-        conversation = self.laboratory.folder(number).path / CONVERSATION_FILE
+        folder = self.laboratory.folder(number).path
+        evidence |= keep_diagnosis(self.laboratory.history, folder, code)
+        conversation = folder / CONVERSATION_FILE
         if conversation.exists():
             evidence[f"attempts/{number:04d}/{CONVERSATION_FILE}"] = conversation.read_bytes()
         if evidence:

@@ -19,6 +19,7 @@ from typing import Any
 from agent import own_controls
 from agent.assess import probe_baseline, probe_scoring, require
 from agent.confirm import Confirming, confirm
+from agent.diagnosing import keep_baseline_diagnosis
 from agent.events import Message, Observer, Progress
 from agent.history import History
 from agent.laboratory import Laboratory, every_seed
@@ -237,6 +238,7 @@ class Run:
             self.observer(Message(f"  {probe.name}: {'yes' if probe.passed else 'NO'} ({probe.finding})"))
         require(probes)
         self._write_baseline(baseline)
+        keep_baseline_diagnosis(self.history, self.directory)
         return baseline
 
     def _write_baseline(self, baseline: Mapping[int, Measurement]) -> None:

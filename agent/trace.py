@@ -1,22 +1,27 @@
-"""trace.jsonl: how a training spent its entropy, as its own process told it.
+"""trace.jsonl: what a training told of its own steps, read row by row.
 
 Advisory: read for diagnostics and pictures, never for a decision. The writer is code under research,
-so a row that is not as expected is passed over.
+so a row that is not as expected is passed over, and a figure that is not is None. What the rows mean
+for entropy is said in `diagnosis`.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 LONGEST_TRACE = 16 * 2**20
 LARGEST_FIGURE = 1e6
+LARGEST_COUNT = 1e12
 MOST_CONTROLS = 16
 LONGEST_NAME = 60
+LAW_POINTS = 30
+
+Quantiles = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -24,7 +29,9 @@ class TraceRow:
     """One step: mean reward, mean token entropy (nats), share of clipped tokens, response tokens trained on.
 
     `tokens_left` of the budget, whose tokens count when they are drawn. `touched`: control -> tokens that
-    it acted on, over all minibatches; a control that cannot say is absent.
+    it acted on, over all minibatches; a control that cannot say is absent. `quantiles`: the 10, 50 and 90%
+    of token entropy (nats). `forking_share`: what the fifth of the tokens with the highest entropy carries
+    of all entropy. `covariance`: of log-probability and advantage over tokens, mean.
     """
 
     step: int
@@ -34,10 +41,13 @@ class TraceRow:
     tokens: int | None = None
     tokens_left: int | None = None
     touched: Mapping[str, float] = field(default_factory=dict)
+    quantiles: Quantiles | None = None
+    forking_share: float | None = None
+    covariance: float | None = None
 
 
 def read_trace(path: Path) -> list[TraceRow]:
-    """Every sound row; an empty list where there is no trace."""
+    """Every row that has a step, a reward and an entropy; an empty list where there is no trace."""
     try:
         with path.open("rb") as file:
             lines = file.read(LONGEST_TRACE).decode("utf-8", "replace").splitlines()
@@ -47,80 +57,109 @@ def read_trace(path: Path) -> list[TraceRow]:
     for line in lines:
         try:
             raw = json.loads(line)
-            clip = raw.get("clip_fraction")
-            row = TraceRow(
-                int(raw["step"]),
-                float(raw["reward_mean"]),
-                float(raw["entropy_mean"]),
-                None if clip is None else float(clip),
-                _count(raw, "tokens"),
-                _count(raw, "tokens_left"),
-                _touched(raw.get("touched")),
-            )
-        except (ValueError, ArithmeticError, KeyError, TypeError, AttributeError, RecursionError):
+        except (ValueError, RecursionError):
             continue
-        figures = (row.reward, row.entropy, row.clip_fraction or 0.0, row.tokens or 0)
-        if all(math.isfinite(figure) and abs(figure) <= LARGEST_FIGURE for figure in figures):
+        row = _row(raw) if isinstance(raw, dict) else None
+        if row is not None:
             rows.append(row)
     return rows
 
 
-def _count(raw: dict[str, Any], name: str) -> int | None:
-    return None if raw.get(name) is None else int(raw[name])
+def _row(raw: Mapping[str, Any]) -> TraceRow | None:
+    step = _count(raw.get("step"))
+    reward, entropy = _figure(raw.get("reward_mean")), _figure(raw.get("entropy_mean"))
+    if step is None or reward is None or entropy is None:
+        return None
+    return TraceRow(
+        step,
+        reward,
+        entropy,
+        _figure(raw.get("clip_fraction")),
+        _count(raw.get("tokens")),
+        _count(raw.get("tokens_left")),
+        _touched(raw.get("touched")),
+        _quantiles(raw.get("entropy_quantiles")),
+        _figure(raw.get("forking_share")),
+        _figure(raw.get("covariance")),
+    )
+
+
+def _figure(raw: Any, largest: float = LARGEST_FIGURE) -> float | None:
+    """A number of plausible size, else None."""
+    if isinstance(raw, bool) or not isinstance(raw, int | float) or not -largest <= raw <= largest:
+        return None
+    return float(raw)
+
+
+def _count(raw: Any) -> int | None:
+    number = _figure(raw, LARGEST_COUNT)
+    return None if number is None or number < 0 else int(number)
+
+
+def _quantiles(raw: Any) -> Quantiles | None:
+    """Three figures that do not fall."""
+    if not isinstance(raw, list) or len(raw) != 3:
+        return None
+    low, middle, high = map(_figure, raw)
+    if low is None or middle is None or high is None or not low <= middle <= high:
+        return None
+    return low, middle, high
 
 
 def _touched(raw: Any) -> dict[str, float]:
-    """Counts by control, as far as they are plausible."""
+    """Counts by control, as far as they are plausible; a name is a short identifier."""
     found: dict[str, float] = {}
-    for name, tokens in list(raw.items())[:MOST_CONTROLS] if isinstance(raw, dict) else ():
-        if name.isidentifier() and len(name) <= LONGEST_NAME and 0 <= float(tokens) <= LARGEST_FIGURE:
-            found[name] = float(tokens)
+    for key, tokens in list(raw.items())[:MOST_CONTROLS] if isinstance(raw, dict) else ():
+        name, count = key.strip(), _figure(tokens, LARGEST_COUNT)
+        named = name.isidentifier() and name.isprintable() and len(name) <= LONGEST_NAME
+        if named and count is not None and count >= 0:
+            found[name] = found.get(name, 0.0) + count
     return found
 
 
 def blocks(rows: Sequence[TraceRow], count: int) -> list[TraceRow]:
-    """Means over `count` stretches of equal length; fewer where there are fewer rows."""
+    """Means over `count` stretches of equal length, each at its last step; fewer where there are fewer rows.
+
+    A figure that no row of a stretch has is None; counts and `touched` are left out.
+    """
     count = min(count, len(rows))
-    means = []
-    for index in range(count):
-        part = rows[index * len(rows) // count : (index + 1) * len(rows) // count]
-        clips = [row.clip_fraction for row in part if row.clip_fraction is not None]
-        means.append(
-            TraceRow(
-                part[-1].step,
-                math.fsum(row.reward for row in part) / len(part),
-                math.fsum(row.entropy for row in part) / len(part),
-                math.fsum(clips) / len(clips) if clips else None,
-            )
-        )
-    return means
+    stretches = (
+        rows[index * len(rows) // count : (index + 1) * len(rows) // count] for index in range(count)
+    )
+    return [_mean_row(part) for part in stretches]
+
+
+def _mean_row(part: Sequence[TraceRow]) -> TraceRow:
+    quantiles = list(zip(*(row.quantiles for row in part if row.quantiles is not None), strict=True))
+    return TraceRow(
+        part[-1].step,
+        math.fsum(row.reward for row in part) / len(part),
+        math.fsum(row.entropy for row in part) / len(part),
+        _mean(row.clip_fraction for row in part),
+        quantiles=_three(quantiles) if quantiles else None,
+        forking_share=_mean(row.forking_share for row in part),
+        covariance=_mean(row.covariance for row in part),
+    )
+
+
+def _three(columns: Sequence[Sequence[float]]) -> Quantiles:
+    low, middle, high = (math.fsum(column) / len(column) for column in columns)
+    return low, middle, high
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return math.fsum(known) / len(known) if known else None
 
 
 def law_of(rows: Sequence[TraceRow]) -> dict[str, float] | None:
     """R = -a exp(H) + b fitted to the training reward (arXiv 2505.22617); None where it cannot be."""
     from evaluators.entropy_law import fit_entropy_law
 
-    points = blocks(rows, 30)
+    points = blocks(rows, LAW_POINTS)
     try:
         fit = fit_entropy_law([p.entropy for p in points], [p.reward for p in points])
     except (ValueError, ArithmeticError):
         return None
     law = {"a": fit.a, "b": fit.b, "r_squared": fit.r_squared, "ceiling": fit.ceiling}
     return law if all(map(math.isfinite, law.values())) else None
-
-
-def digest(rows: Sequence[TraceRow]) -> str:
-    """Entropy and reward at about eight checkpoints, as text."""
-    if not rows:
-        return "The training left no trace."
-    lines = ["step  mean reward  mean token entropy (nats)  clip fraction"]
-    for row in blocks(rows, 8):
-        clip = "-" if row.clip_fraction is None else f"{row.clip_fraction:.4f}"
-        lines.append(f"{row.step:4d}  {row.reward:.4f}  {row.entropy:.4f}  {clip}")
-    law = law_of(rows)
-    if law is not None:
-        lines.append(
-            f"Entropy law of the training reward: R = -{law['a']:.3f} exp(H) + {law['b']:.3f}, "
-            f"R2 {law['r_squared']:.2f}, ceiling {law['ceiling']:.3f}."
-        )
-    return "\n".join(lines)

@@ -29,7 +29,7 @@ class HistoryEntry:
     `verdict` is None while the attempt is in flight. `score`, `score_change` and `standard_error` (of
     the change) are in units of the metric on the selection split, entropies in nats a token; None is a
     figure that could not be had. `seeds` is how many seeds `score` is the mean of. `files` are the
-    attempt's editable files, path -> text.
+    attempt's editable files, path -> text; `diagnosis` is one sentence on where its entropy went.
     """
 
     number: int
@@ -47,6 +47,7 @@ class HistoryEntry:
     entropy: float | None = None
     seeds: int = 0
     files: Mapping[str, str] = field(default_factory=dict)
+    diagnosis: str | None = None
 
 
 @dataclass(frozen=True)
