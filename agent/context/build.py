@@ -16,6 +16,7 @@ from importlib.resources import files
 from itertools import accumulate
 from string import Template
 
+from agent.context.predictions import track_record
 from agent.proposal import Proposal
 from agent.researchers.base import Context, HistoryEntry
 from environments.base import EnvironmentSpec
@@ -136,7 +137,7 @@ def _render(context: Context, shown: _Shown) -> str:
         standing=_standing(context),
         diagnostics=fenced(context.diagnostics or "None were recorded."),
         history=_history(context, shown.rows),
-        predictions=_predictions(_attempts(context)),
+        predictions=track_record(_attempts(context)),
         parent=str(context.parent),
         editable=_patterns(context.spec.editable),
         files=_files(shown.files, context.files),
@@ -212,6 +213,8 @@ def _row(entry: HistoryEntry, parent: HistoryEntry | None) -> str:
         )
     if entry.reason:
         lines.append(f"  reason: {_line(entry.reason)}")
+    if entry.diagnosis:
+        lines.append(f"  entropy: {_line(entry.diagnosis)}")
     if parent is not None and parent.files and entry.files:
         lines += _changes(parent.files, entry.files)
     return "\n".join(lines) + "\n"
@@ -225,34 +228,6 @@ def _changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
         changes += [f"    {path}: {clipped(line, 200)}" for line in difference if line[0] in "+-"]
     hidden = len(changes) - SHOWN_CHANGES
     return changes[:SHOWN_CHANGES] + ([f"    [... {hidden} more changed lines ...]"] if hidden > 0 else [])
-
-
-def _predictions(history: Iterable[HistoryEntry]) -> str:
-    pairs = [
-        (entry.predicted_score_change, entry.score_change)
-        for entry in history
-        if entry.predicted_score_change is not None and entry.score_change is not None
-    ]
-    entropies = [
-        abs(entry.predicted_entropy - entry.entropy)
-        for entry in history
-        if entry.predicted_entropy is not None and entry.entropy is not None
-    ]
-    if not pairs:
-        return "No prediction has met its outcome yet."
-    errors = [abs(predicted - measured) for predicted, measured in pairs]
-    bias = sum(predicted - measured for predicted, measured in pairs) / len(pairs)
-    right = sum((predicted > 0) == (measured > 0) for predicted, measured in pairs)
-    lines = [
-        f"Score change: mean absolute error {sum(errors) / len(errors):.3g} over {len(pairs)} attempts, "
-        f"predicted minus measured {bias:+.3g} on average, direction right {right} of {len(pairs)} times."
-    ]
-    if entropies:
-        lines.append(
-            f"Final entropy: mean absolute error {sum(entropies) / len(entropies):.3g} "
-            f"over {len(entropies)} attempts."
-        )
-    return "\n".join(lines)
 
 
 def _files(shown: Mapping[str, str], every: Mapping[str, str]) -> str:
