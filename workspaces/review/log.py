@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from workspaces.ledger import AttemptRecord
+from workspaces.review.entropy import inert_controls, sentence
 from workspaces.review.record import RunRecord, figures
 from workspaces.review.text import console, duration, figure, one_line, signed, span
 
@@ -46,6 +47,8 @@ def row(attempt: AttemptRecord) -> dict[str, Any]:
         "entropy": found.entropy,
         "seeds": found.seeds,
         "seconds": found.seconds,
+        "diagnosis": sentence(None, attempt.trailers),
+        "inert": inert_controls(attempt),
         "predicted_score_change": attempt.predicted_score_change,
         "predicted_entropy": attempt.predicted_entropy,
         "code_commit": attempt.code_commit,
@@ -88,7 +91,9 @@ def _cells(attempt: AttemptRecord) -> dict[str, Text]:
     return {
         "#": Text(str(attempt.number)),
         "on": Text(str(attempt.parent)),
-        "verdict": Text(verdict, style=STYLES.get(verdict, "")),
+        "verdict": Text(
+            f"{verdict}, inert" if inert_controls(attempt) else verdict, style=STYLES.get(verdict, "")
+        ),
         "change": Text(signed(found.change)),
         "95% interval": Text(span(found.interval)),
         "score": Text(figure(found.score, found.standard_error, found.change)),

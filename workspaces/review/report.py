@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from workspaces.ledger import AttemptRecord
+from workspaces.review import entropy
 from workspaces.review.pictures import AttemptPoint, Frontier, FrontierPoint, draw_run
 from workspaces.review.record import RunRecord, figures
 from workspaces.review.status import confirmation_sentence
@@ -88,6 +89,7 @@ def render(run: RunRecord) -> str:
         _baseline(run),
         _attempts(run),
         _evidence(run),
+        entropy.section(run.directory, run.attempts),
         _confirmation(run),
         _predictions(run),
         _reproduce(run),

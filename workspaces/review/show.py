@@ -6,9 +6,11 @@ Owns the page of an attempt; the log files of its training are foreign text and 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from workspaces.review import entropy
 from workspaces.review.log import STYLES, row
 from workspaces.review.record import RunRecord, figures
 from workspaces.review.text import clean, console, duration, figure, one_line, signed, span
@@ -27,6 +29,8 @@ _SHOWN_ABOVE = (
     "Entropy-Start",
     "Entropy-End",
     "Train-Seconds",
+    "Diagnosis",
+    "Tokens-Touched",
 )
 
 
@@ -37,12 +41,14 @@ def page(run: RunRecord, number: int) -> dict[str, Any]:
         UnreadableRun: the run has no such attempt.
     """
     if number == 0:
-        return {"attempt": 0, "baseline": run.baseline}
+        found = entropy.read_diagnosis(run.directory, 0)
+        return {"attempt": 0, "baseline": run.baseline, "entropy_diagnosis": found}
     attempt = run.attempt(number)
     return {
         **row(attempt),
         "mechanism": attempt.mechanism,
         "trailers": dict(attempt.trailers),
+        "entropy_diagnosis": entropy.read_diagnosis(run.directory, number),
         "stderr": error_tail(run.directory, number) if attempt.verdict == "crashed" else None,
     }
 
@@ -101,12 +107,24 @@ def print_attempt(run: RunRecord, number: int) -> None:
             )
     if attempt.code_commit:
         out.print(f"  {'code commit':<{_NAMES}}{attempt.code_commit}")
+    _print_entropy(run, number, attempt.trailers)
     if verdict == "crashed":
         lines = error_tail(run.directory, number)
         out.print("\nLast lines of standard error:" if lines else "\nIt wrote nothing to standard error.")
         for line in lines:
             out.print(f"  | {line}", soft_wrap=True)
     out.print(f"\nCode: szilard diff {run.directory} {number}", soft_wrap=True)
+
+
+def _print_entropy(run: RunRecord, number: int, trailers: Mapping[str, str]) -> None:
+    out, data = console(), entropy.read_diagnosis(run.directory, number)
+    said = entropy.sentence(data, trailers)
+    if said is None:
+        return
+    out.print("\nWhere entropy went (training of the screening seed)", style="bold")
+    out.print(said, soft_wrap=True)
+    for line in entropy.block(data) if data is not None else []:
+        out.print(f"  {line}".rstrip(), soft_wrap=True)
 
 
 def _print_baseline(run: RunRecord) -> None:
@@ -122,3 +140,4 @@ def _print_baseline(run: RunRecord) -> None:
     for seed in baseline["seeds"]:
         measured = f"{figure(seed['score'])}, entropy {figure(seed['entropy'])}"
         out.print(f"  {'seed ' + str(seed['seed']):<{_NAMES}}{measured}, trained {duration(seed['seconds'])}")
+    _print_entropy(run, 0, {})
