@@ -59,12 +59,14 @@ class ArmResult:
     """What was measured of one arm; means over the evidence seeds, None where there is nothing to tell.
 
     `touched` is the share of the tokens trained on that the control acted on, 0.0 if it was inert; `tokens`
-    are those drawn. Of "none", differences are None. `above` is the place against the frontier: True above,
-    None not told apart.
+    are those drawn. `edge`: the best rate is the least or the largest tried, so a better one may lie beyond.
+    Of "none", differences are None. `above` is the place against the frontier: True above, None not told
+    apart.
     """
 
     arm: ControlArm
-    rate: float | None
+    rate: float
+    edge: bool
     seeds: int
     scores: Mapping[str, float]
     score_error: float | None
@@ -136,6 +138,13 @@ def tuned(trials: Trials, arm: ControlArm) -> tuple[float, Variant]:
     return best * learning_rate(trials.environment), variant(trials.environment, arm, best)
 
 
+def at_edge(trials: Trials, rate: float) -> bool:
+    """Whether a learning rate is the least or the largest that was tried."""
+    return any(
+        abs(rate / learning_rate(trials.environment) / end - 1) < 1e-6 for end in (RATES[0], RATES[-1])
+    )
+
+
 def _train(trials: Trials, arm: ControlArm) -> None:
     """Tune on seeds that are no evidence; then the evidence, and the placebo."""
     rates = [variant(trials.environment, arm, factor) for factor in RATES]
@@ -174,6 +183,7 @@ def _result(trials: Trials, arm: ControlArm, compared: int, points: Sequence[Var
     return ArmResult(
         arm=arm,
         rate=rate,
+        edge=at_edge(trials, rate),
         seeds=len(measured),
         scores=_means(measured.values()),
         score_error=statistics.stdev(scores) / len(scores) ** 0.5 if len(scores) > 1 else None,

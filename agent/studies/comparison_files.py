@@ -59,8 +59,8 @@ def markdown(comparison: Comparison, command: str) -> str:
     lines = [
         f"`{command}`", "",
         f"Untrained start: {begun}, entropy {_figure(_entropy_start(comparison), 3)} nats a token.",
-        f"None at its best learning rate ({none.rate:.3g}): {metric} {_figure(none.scores.get(metric), 4)} ± "
-        f"{_figure(none.score_error, 4)}, entropy {_figure(none.entropy_end, 3)}.",
+        f"None at its best learning rate, {rate_shown(none.rate, none.edge)}: {metric} "
+        f"{_figure(none.scores.get(metric), 4)} ± {_figure(none.score_error, 4)}, entropy {_figure(none.entropy_end, 3)}.",
         "",
     ]  # fmt: skip
     for setting, title in (("published", "Published settings"), ("adapted", "Adapted to small minibatches")):
@@ -69,7 +69,8 @@ def markdown(comparison: Comparison, command: str) -> str:
             lines += [f"### {title}", "", *_table(comparison, rows), ""]
     lines += [
         "Brackets are 95% intervals over paired seeds and tasks, for one control alone; corrected: for all "
-        "of them together, as is the star of an entropy that moved.",
+        "of them together, as is the star of an entropy that moved. Edge: the best learning rate is the least "
+        "or the largest tried, so a better one may lie beyond.",
         "",
     ]
     lines += ["### The frontier of learning rate and length", "", *_frontier(comparison), ""]
@@ -80,6 +81,10 @@ def markdown(comparison: Comparison, command: str) -> str:
             "",
         ]
     return "\n".join(lines)
+
+
+def rate_shown(rate: float, edge: bool) -> str:
+    return f"{rate:.3g}{' (edge)' if edge else ''}"
 
 
 def law_of(trajectory: Sequence[TraceRow]) -> LawFit | None:
@@ -105,7 +110,7 @@ def _table(comparison: Comparison, rows: Iterable[ArmResult]) -> list[str]:
             _cells(
                 [
                     result.arm.label,
-                    _figure(result.rate, 3, significant=True),
+                    rate_shown(result.rate, result.edge),
                     _figure(result.scores.get(comparison.metric), 4),
                     _span(result.difference, wide=False),
                     _span(result.difference, wide=True),
@@ -202,10 +207,8 @@ def _percent(share: float | None) -> str:
     return "-" if share is None else f"{100 * share:.2g}%"
 
 
-def _figure(value: float | None, digits: int, *, significant: bool = False) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.{digits}g}" if significant else f"{value:,.{digits}f}"
+def _figure(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:,.{digits}f}"
 
 
 def _cells(cells: Iterable[object]) -> str:

@@ -13,7 +13,8 @@ from agent.arms import Arm, crossed
 from agent.events import Message, Observer
 from agent.studies.arms import NONE, ControlArm, variant
 from agent.studies.base import Claim, Finding, Report, Study, judged
-from agent.studies.comparison import RATES, TUNING_SEEDS, mean_trajectory, tuned
+from agent.studies.comparison import RATES, TUNING_SEEDS, at_edge, mean_trajectory, tuned
+from agent.studies.comparison_files import rate_shown
 from agent.trials import Trial, Trials
 from environments.base import SzilardError
 from evaluators.significance import CrossedInterval
@@ -68,7 +69,7 @@ def _run(trials: Trials, observer: Observer, command: str) -> Report:
         crossed(measured[label], measured["all tokens"], metric, list(seeds), LEVEL)
         for label in ("top 20%", "bottom 80%")
     )
-    best = {label: rate for label, (rate, _) in chosen.items()}
+    best = {label: rate_shown(rate, at_edge(trials, rate)) for label, (rate, _) in chosen.items()}
     body = _table(metric, measured, best, {"top 20%": top, "bottom 80%": bottom})
     files = _draw(trials, arms, seeds)
     return Report(judge(metric, top, bottom), body, files)
@@ -86,7 +87,7 @@ def judge(metric: str, top: CrossedInterval, bottom: CrossedInterval) -> list[Fi
 def _table(
     metric: str,
     measured: Mapping[str, Arm],
-    rates: Mapping[str, float],
+    rates: Mapping[str, str],
     differences: Mapping[str, CrossedInterval],
 ) -> str:
     names = list(dict.fromkeys((metric, "pass_at_1", "pass_at_16", "entropy", "response_length")))
@@ -101,7 +102,11 @@ def _table(
         ]
         change = _span(differences[label]) if label in differences else ""
         figures = " | ".join(f"{mean:.4f}" for mean in means)
-        lines.append(f"| {label} | {rates[label]:.3g} | {figures} | {change} |")
+        lines.append(f"| {label} | {rates[label]} | {figures} | {change} |")
+    lines += [
+        "",
+        "Edge: the best learning rate is the least or the largest tried; a better one may lie beyond.",
+    ]
     return "\n".join(lines)
 
 
