@@ -60,7 +60,8 @@ def markdown(comparison: Comparison, command: str) -> str:
         f"`{command}`", "",
         f"Untrained start: {begun}, entropy {_figure(_entropy_start(comparison), 3)} nats a token.",
         f"None at its best learning rate, {rate_shown(none.rate, none.edge)}: {metric} "
-        f"{_figure(none.scores.get(metric), 4)} ± {_figure(none.score_error, 4)}, entropy {_figure(none.entropy_end, 3)}.",
+        f"{_figure(none.scores.get(metric), 4)} ± {_figure(none.score_error, 4)}, "
+        f"entropy {_figure(none.entropy_end, 3)}.",
         "",
     ]  # fmt: skip
     for setting, title in (("published", "Published settings"), ("adapted", "Adapted to small minibatches")):
@@ -69,8 +70,8 @@ def markdown(comparison: Comparison, command: str) -> str:
             lines += [f"### {title}", "", *_table(comparison, rows), ""]
     lines += [
         "Brackets are 95% intervals over paired seeds and tasks, for one control alone; corrected: for all "
-        "of them together, as is the star of an entropy that moved. Edge: the best learning rate is the least "
-        "or the largest tried, so a better one may lie beyond.",
+        "of them together, as is the star of an entropy that moved. Edge: the best learning rate is the "
+        "least or the largest tried, so a better one may lie beyond.",
         "",
     ]
     lines += ["### The frontier of learning rate and length", "", *_frontier(comparison), ""]
