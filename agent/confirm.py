@@ -25,7 +25,7 @@ from workspaces.measurements import Measurement
 from workspaces.workspace import Workspace
 
 CONFIRMATION_FILE = "confirmation.json"
-FRONTIER_SEEDS = 3
+FRONTIER_SEEDS = 5
 InParallel = Callable[[Callable[[int, Workspace], None], list[int]], None]
 
 

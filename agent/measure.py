@@ -37,6 +37,7 @@ LAUNCHES_FILE = "trainings.jsonl"
 CHECKED_STEPS = 2
 CPU_ALLOWANCE = 1.25
 CPU_SLACK = 2.0
+WALL_ALLOWANCE = 10.0
 UNMEASURED_ALLOWANCE = 20.0
 LEAST_FREE_BYTES = 8 * 2**20
 
@@ -261,7 +262,7 @@ class Measurer:
         subject.workspace.checkout(subject.commit)
         wall = UNMEASURED_ALLOWANCE * spec.seconds_per_attempt
         if self.cpu_limit is not None:
-            wall = min(wall, 4 * self.cpu_limit)
+            wall = min(wall, WALL_ALLOWANCE * self.cpu_limit)
         handle = self.executor.submit(
             Job(
                 name=f"{subject.folder.name} {split} {seed}",

@@ -148,7 +148,7 @@ def describe(settings: RunSettings) -> list[str]:
         + settings.attempts
         + entrants * settings.seeds
         + 2 * settings.confirmation_seeds
-        + 4 * min(3, settings.confirmation_seeds)
+        + 5 * min(5, settings.confirmation_seeds)
     )
     minutes = trainings * (spec.seconds_per_attempt + SCORE_SECONDS) / settings.workers / 60
     guards = ", ".join(f"{g.metric} may fall by at most {g.tolerance:g}" for g in settings.guards) or "none"

@@ -6,6 +6,7 @@ Owns their reading and writing; what they hold belongs to who writes them.
 from __future__ import annotations
 
 import json
+import math
 import os
 import threading
 import time
@@ -41,12 +42,21 @@ def read_json(path: Path) -> dict[str, Any]:
     return data
 
 
+def _seconds_in(path: Path) -> float:
+    seconds = read_json(path).get("seconds")
+    if not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
+        raise SzilardError(
+            f"{path} is damaged (no number of seconds). Delete it, then go on: time counts anew."
+        )
+    return float(seconds)
+
+
 class Clock:
     """Seconds that a run has taken, over all of its sessions."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._earlier = float(read_json(path)["seconds"]) if path.exists() else 0.0
+        self._earlier = _seconds_in(path) if path.exists() else 0.0
         self._started = time.monotonic()
 
     @property

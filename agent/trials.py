@@ -29,7 +29,7 @@ from workspaces.measurements import Measurement
 from workspaces.workspace import Workspace
 
 SETTINGS_FILE = "comparison.json"
-MAY_DIFFER = {"minutes", "workers", "created", "secret"}
+MAY_DIFFER = {"name", "minutes", "workers", "created", "secret"}
 
 
 class OtherComparison(SzilardError):
@@ -70,17 +70,19 @@ class Trials:
         self._observer = found.tell
         self._workers = workers
         self._commits: dict[str, str] = {}
+        self._failures: dict[tuple[str, Rewards], dict[int, str]] = {}
 
     def measure(self, trials: Sequence[Trial]) -> None:
-        """Train and score what is wanted and not there yet; one that fails is noted and passed over.
+        """Train and score what is wanted and not there yet; one that fails twice is noted and passed over.
+
+        Failures are not kept: what a busy machine or a full disk spoiled is tried again by the same command.
 
         Raises:
             Interrupted: stopped by Ctrl-C or SIGTERM; the same command goes on.
         """
         for trial in trials:
             self._commit(trial.variant)
-        wanted = [t for t in trials if self._found(t) is None and self.failure(t.variant, t.rewards) is None]
-        self._workers.each(self._one, wanted)
+        self._workers.each(self._twice, [trial for trial in trials if self._found(trial) is None])
         self.clock.save()
 
     def out_of_time(self) -> bool:
@@ -101,10 +103,9 @@ class Trials:
         """What the training told of itself; empty if there is nothing."""
         return read_trace(self._output(Trial(variant, seed, rewards)) / "trace.jsonl")
 
-    def failure(self, variant: Variant, rewards: Rewards = "task") -> str | None:
-        """Why a variant cannot be trained; None if nothing is known against it."""
-        path = self._folder(variant, rewards) / "failure.json"
-        return str(read_json(path)["reason"]) if path.exists() else None
+    def failures(self, variant: Variant, rewards: Rewards = "task") -> dict[int, str]:
+        """Seed index -> why its training came to nothing in this session, although it was tried twice."""
+        return dict(self._failures.get((variant.name, rewards), {}))
 
     def start(self) -> Score:
         """The score of the policy that every training starts from."""
@@ -114,9 +115,21 @@ class Trials:
             seed = measurer.derived(f"tasks:{Split.SELECTION}")
             policy = self.environment.starting_policy()
             write_json(path, measurer.scorer.score(policy, Split.SELECTION, seed).to_json())
-        return Score.from_json(read_json(path))
+        try:
+            return Score.from_json(read_json(path))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise SzilardError(f"{path} is damaged. Delete it and type the same command again.") from error
 
-    def _one(self, trial: Trial, workspace: Workspace) -> None:
+    def _twice(self, trial: Trial, workspace: Workspace) -> None:
+        reason = self._one(trial, workspace)
+        if reason is not None:
+            reason = self._one(trial, workspace)
+        if reason is not None:
+            key = (trial.variant.name, trial.rewards)
+            self._failures.setdefault(key, {})[trial.seed] = reason
+
+    def _one(self, trial: Trial, workspace: Workspace) -> str | None:
+        """Why a trial failed; None if it did not."""
         measurer, began = self._measurers[trial.rewards], time.monotonic()
         subject = Subject(self._commit(trial.variant), self._folder(trial.variant, trial.rewards), workspace)
         rewards = "" if trial.rewards == "task" else f", {trial.rewards} rewards"
@@ -125,14 +138,14 @@ class Trials:
             measured = measurer.measure(subject, trial.seed, Split.SELECTION)
         except (TrainingFailed, Untrusted) as error:
             reason = str(error).partition("\n")[0]
-            write_json(subject.folder / "failure.json", {"seed": trial.seed, "reason": reason})
             self._observer(Message(f"{what}: {reason}"))
-            return
+            return reason
         delete_folder(self._output(trial) / "policy")
         score = measured.score.metrics[self.settings.metric]
         entropy = "" if measured.entropy_end is None else f", entropy {measured.entropy_end:.3f}"
         seconds = time.monotonic() - began
         self._observer(Message(f"{what}: {score.value:.4f}{entropy}, {seconds:.0f} s"))
+        return None
 
     def _found(self, trial: Trial) -> Measurement | None:
         commit = self._commit(trial.variant)
@@ -177,16 +190,26 @@ def _claim(path: Path, settings: TrainingSettings, chosen: Mapping[str, object])
     if not path.exists():
         write_json(path, asked)
         return
-    there = read_json(path)
+    try:
+        there = read_json(path)
+    except SzilardError as error:
+        raise OtherComparison(
+            f"{path} is damaged, so what {path.parent} compares is not known: "
+            "restore it, or choose another --out."
+        ) from error
     differing = sorted(
         name for name in asked.keys() | there.keys() if there.get(name) != _plain(asked.get(name))
     )
     differing = [name for name in differing if name not in MAY_DIFFER]
     if differing:
         raise OtherComparison(
-            f"{path.parent} holds a comparison with another {' and '.join(differing)}: "
+            f"{path.parent} holds a comparison with another {_few(differing)}: "
             "go on with it by the command that began it, or choose another --out."
         )
+
+
+def _few(names: list[str]) -> str:
+    return " and ".join(names) if len(names) < 4 else f"{', '.join(names[:3])} and {len(names) - 3} more"
 
 
 def _plain(value: object) -> object:

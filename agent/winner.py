@@ -93,12 +93,14 @@ def judge_confirmation(winner: Arm, baseline: Arm, rules: Rules) -> Confirmation
     )
 
 
-def above_frontier(winner: Arm, frontier: Mapping[str, Arm], rules: Rules) -> FrontierVerdict:
+def above_frontier(
+    winner: Arm, frontier: Mapping[str, Arm], rules: Rules, level: float = LEVEL
+) -> FrontierVerdict:
     """Compare the winner with every point that learning rate and length alone reach, baseline included.
 
-    `frontier` maps a point's label to its arm. The winner lies above if the 95% interval of its lead
-    over the point that comes closest excludes 0. A point without two seeds in common with the winner
-    cannot be compared, and then nothing above is claimed.
+    `frontier` maps a point's label to its arm. The winner lies above if the interval of its lead excludes
+    0 over each of them, at `level`; `best` is the point that comes closest. A point without two seeds in
+    common with the winner cannot be compared, and then nothing above is claimed.
 
     Raises:
         InvalidComparison: tasks differ, a metric is missing, or a value is not a number.
@@ -110,7 +112,7 @@ def above_frontier(winner: Arm, frontier: Mapping[str, Arm], rules: Rules) -> Fr
         if len(winner.scores.keys() & arm.scores.keys()) < 2:
             unpaired.append(label)
         else:
-            leads[label] = crossed(winner, arm, rules.metric, _shared(winner, arm), LEVEL)
+            leads[label] = crossed(winner, arm, rules.metric, _shared(winner, arm), level)
     if not leads:
         return FrontierVerdict(
             None,
@@ -120,19 +122,26 @@ def above_frontier(winner: Arm, frontier: Mapping[str, Arm], rules: Rules) -> Fr
             "not comparable with the frontier: no point of it shares two seeds with the winner",
         )
     best = min(leads, key=lambda label: sign * leads[label].change)
+    doubtful = [label for label, lead in leads.items() if lead.interval[0] <= 0 <= lead.interval[1]]
     lead = leads[best]
-    low, high = lead.interval
-    figures = f"{signed(lead.change)} ({signed(low)} to {signed(high)}) against {best}, the closest point"
+    figures = _lead(lead, f"{best}, the closest point")
     if sign * lead.change <= 0:
         return FrontierVerdict(False, best, lead.change, lead.interval, f"not above the frontier: {figures}")
     if unpaired:
         missing = f"without two shared seeds: {', '.join(unpaired)}"
         reason = f"not to be placed beside the frontier: {figures}; {missing}"
         return FrontierVerdict(None, best, lead.change, lead.interval, reason)
-    if low <= 0 <= high:
-        reason = f"not distinguishable from the frontier: {figures}"
-        return FrontierVerdict(None, best, lead.change, lead.interval, reason)
+    if doubtful:
+        widest = best if best in doubtful else doubtful[0]
+        told = figures if widest == best else f"{figures}, but {_lead(leads[widest], widest)}"
+        return FrontierVerdict(
+            None, best, lead.change, lead.interval, f"not distinguishable from the frontier: {told}"
+        )
     return FrontierVerdict(True, best, lead.change, lead.interval, f"above the frontier: {figures}")
+
+
+def _lead(lead: CrossedInterval, over: str) -> str:
+    return f"{signed(lead.change)} ({signed(lead.interval[0])} to {signed(lead.interval[1])}) against {over}"
 
 
 def _shared(arm: Arm, other: Arm) -> list[int]:

@@ -21,6 +21,9 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 SHIPPED = Path(__file__).parent / "templates" / "controls"
 
 
+MOST_BYTES = 2**20
+
+
 class NotAControl(SzilardError):
     """A file that holds no entropy control; the message says what is missing."""
 
@@ -110,9 +113,11 @@ def parse_control(text: str, path: Path) -> Control:
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
             place = flags if "ClassVar" in ast.unparse(field.annotation) else defaults
             place[field.target.id] = _literal(field.value)
+    if "kind" in defaults:
+        raise NotAControl(f"{path}: `kind` is a hyper-parameter there: annotate it as `kind: ClassVar[str]`.")
     documentation = ast.get_docstring(tree) or ast.get_docstring(node) or ""
     small_scale = flags.pop("small_scale", None)
-    flags.pop("kind")
+    flags.pop("kind", None)
     return Control(
         name=node.name,
         module=path.stem,
@@ -174,7 +179,13 @@ def _is_positive(value: object) -> bool:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        if path.exists() and not path.is_file():
+            raise NotAControl(f"{path} is no file: name a Python file.")
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise NotAControl(f"{path} is larger than {MOST_BYTES} bytes: a control is a small file.")
+        return content.decode("utf-8")
     except OSError as error:
         raise NotAControl(f"{path} cannot be read ({error.strerror}): name a Python file.") from error
     except UnicodeDecodeError as error:

@@ -91,6 +91,13 @@ class Measurement:
         return cls(key=key, score=score, **fields)
 
 
+def _require_numbers(score: Score) -> None:
+    for name, metric in score.metrics.items():
+        for figure in (metric.value, metric.standard_error or 0.0, *metric.per_task):
+            if isinstance(figure, bool) or not isinstance(figure, int | float):
+                raise TypeError(f"{name} is {figure!r}, which is no number")
+
+
 class MeasurementStore:
     """Measurements in a directory, `KEY.json` each. Methods may be called from any thread."""
 
@@ -153,6 +160,8 @@ class MeasurementStore:
     def _read(self, path: Path) -> Measurement:
         try:
             measurement = Measurement.from_json(json.loads(path.read_text()))
+            json.dumps(measurement.to_json(), allow_nan=False)
+            _require_numbers(measurement.score)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise MeasurementError(
                 f"{path} is damaged ({type(error).__name__}: {error}). Delete that file: "

@@ -26,12 +26,13 @@ EXIT_INTERRUPTED = 130
 _REMEDIES = {
     errno.ENOSPC: "the disk is full: free some space",
     errno.EDQUOT: "the disk quota is used up: free some space",
-    errno.EACCES: "permission denied: choose a folder that you may write, with --runs-dir",
-    errno.EPERM: "permission denied: choose a folder that you may write, with --runs-dir",
-    errno.EROFS: "the file system is read-only: choose another folder with --runs-dir",
-    errno.ENOTDIR: "a part of this path is a file: choose a folder with --runs-dir",
-    errno.EEXIST: "something else is there already: choose another folder with --runs-dir",
-    errno.ENAMETOOLONG: "the name is too long: choose a shorter --name",
+    errno.EACCES: "permission denied: choose a folder that you may write",
+    errno.EPERM: "permission denied: choose a folder that you may write",
+    errno.EROFS: "the file system is read-only: choose another folder",
+    errno.ENOTDIR: "a part of this path is a file: choose a folder",
+    errno.EEXIST: "something else is there already: choose another folder",
+    errno.ENAMETOOLONG: "the name is too long: choose a shorter one",
+    errno.EISDIR: "a folder is where a file belongs: choose another folder",
     errno.EMFILE: "too many open files: raise the limit with `ulimit -n 4096`",
 }
 _SQLITE_REMEDIES = {

@@ -9,17 +9,24 @@ from pathlib import Path
 
 import click
 
-from agent.cli.find import json_option
+from agent.cli.find import MOST_SEEDS, finite, folder, json_option
 
 
 @click.command("compare", short_help="Train controls side by side.")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--environment", default="countdown", show_default=True, help="Domain: see `szilard env list`.")
 @click.option(
-    "--seeds", type=click.IntRange(min=2), default=5, show_default=True, help="Evidence seeds an arm."
+    "--seeds",
+    type=click.IntRange(min=2, max=MOST_SEEDS),
+    default=5,
+    show_default=True,
+    help="Evidence seeds an arm.",
 )
 @click.option(
-    "--minutes", type=click.FloatRange(min=0, min_open=True), help="Begin no control after this many minutes."
+    "--minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    callback=finite,
+    help="Begin no control after this many minutes.",
 )
 @click.option(
     "--workers", type=click.IntRange(min=1), help="Trainings at once.  [default: 2, or fewer cores]"
@@ -32,6 +39,7 @@ from agent.cli.find import json_option
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
+    callback=folder,
     default=Path("comparisons/controls"),
     show_default=True,
     help="Folder of the comparison; one that is there is gone on with.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,6 +13,8 @@ from environments.base import SzilardError
 
 if TYPE_CHECKING:
     from workspaces.review.record import RunRecord
+
+MOST_SEEDS = 99
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -29,6 +32,20 @@ def runs_dir_option(command: _Command) -> _Command:
         show_default=True,
         help="Folder that holds the runs.",
     )(command)
+
+
+def finite(ctx: click.Context, parameter: click.Parameter, given: float | None) -> float | None:
+    """The callback of an option that takes a number, which nan and inf are not."""
+    if given is not None and not math.isfinite(given):
+        raise click.BadParameter(f"{given} is not a number of minutes", ctx, parameter)
+    return given
+
+
+def folder(ctx: click.Context, parameter: click.Parameter, given: Path | None) -> Path | None:
+    """The callback of an option that names a folder to be filled: not the present one."""
+    if given == Path():
+        raise click.BadParameter("name a folder of its own, not the present one", ctx, parameter)
+    return given
 
 
 def json_option(command: _Command) -> _Command:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from agent.cli.find import json_option, runs_dir_option
+from agent.cli.find import MOST_SEEDS, finite, json_option, runs_dir_option
 
 
 def _guards(
@@ -25,12 +25,6 @@ def _guards(
             raise click.BadParameter(f"{text!r} is not METRIC=TOLERANCE, such as pass@1=0.02", ctx, parameter)
         guards[metric] = value
     return guards or None
-
-
-def _finite(ctx: click.Context, parameter: click.Parameter, given: float | None) -> float | None:
-    if given is not None and not math.isfinite(given):
-        raise click.BadParameter(f"{given} is not a number of minutes", ctx, parameter)
-    return given
 
 
 @click.command(short_help="Pursue a goal to a confirmed winner.")
@@ -55,12 +49,12 @@ def _finite(ctx: click.Context, parameter: click.Parameter, given: float | None)
 @click.option(
     "--minutes",
     type=click.FloatRange(min=0, min_open=True),
-    callback=_finite,
+    callback=finite,
     help="Start no attempt after this many minutes.",
 )
 @click.option(
     "--seeds",
-    type=click.IntRange(min=2),
+    type=click.IntRange(min=2, max=MOST_SEEDS),
     default=None,
     help="Evidence seeds of an attempt that looks promising; the confirmation takes a third more."
     "  [default: the domain's, 12 for countdown]",

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import sys
 from pathlib import Path
 
 import click
 
-from agent.cli.find import json_option
+from agent.cli.find import MOST_SEEDS, finite, folder, json_option
 
 
 @click.command(short_help="Try a published claim about entropy again.")
 @click.argument("name", metavar="NAME")
 @click.option("--environment", default="countdown", show_default=True, help="Domain: see `szilard env list`.")
-@click.option("--seeds", type=click.IntRange(min=2), default=5, show_default=True, help="Evidence seeds.")
+@click.option(
+    "--seeds",
+    type=click.IntRange(min=2, max=MOST_SEEDS),
+    default=5,
+    show_default=True,
+    help="Evidence seeds.",
+)
 @click.option(
     "--minutes",
     type=click.FloatRange(min=0, min_open=True),
+    callback=finite,
     help="Begin nothing new after this many minutes.",
 )
 @click.option(
@@ -30,11 +38,15 @@ from agent.cli.find import json_option
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random.")
 @click.option(
-    "--out", type=click.Path(path_type=Path), help="Folder of the trainings.  [default: comparisons/NAME]"
+    "--out",
+    type=click.Path(path_type=Path),
+    callback=folder,
+    help="Folder of the trainings.  [default: comparisons/NAME]",
 )
 @click.option(
     "--pages",
     type=click.Path(path_type=Path),
+    callback=folder,
     default=Path("docs/studies"),
     show_default=True,
     help="Folder of the page NAME.md.",
@@ -74,7 +86,7 @@ def command(
     from environments.registry import load as load_environment
 
     study = load(name)
-    domain = load_environment(environment).spec.name
+    domain = "-".join(re.findall(r"[A-Za-z0-9_-]+", load_environment(environment).spec.name)) or "domain"
     out = out or Path("comparisons") / study.name
     settings = plan_training(
         goal=study.title,
@@ -91,7 +103,7 @@ def command(
         name=study.name,
     )
     view = open_view(as_json)
-    page = write_rules(study, pages, domain)
+    page = pages / f"{study.name}.md"
     view.plan(
         [
             f"{study.title}, on {domain}: {len(study.claims)} claims; the rules are in {page}",
@@ -99,10 +111,12 @@ def command(
         ]
     )
     if rules:
+        write_rules(study, pages, domain)
         return
     typed = "szilard " + shlex.join(sys.argv[1:])
     try:
         with view, open_trials(out, settings, {"names": []}, view.observe) as trials:
+            write_rules(study, pages, domain)
             report = study.run(trials, view.observe, typed)
     except Interrupted:
         view.note(f"Stopped. Go on with: {typed}")

@@ -72,7 +72,7 @@ def control_arms(names: Sequence[str] = ()) -> list[ControlArm]:
         near = difflib.get_close_matches(unknown, known, n=1)
         hint = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(known)}."
         raise UnknownControl(f"There is no control {unknown!r} to compare. {hint}")
-    chosen = [known[name] for name in names] if names else _in_turn(known.values())
+    chosen = [known[name] for name in dict.fromkeys(names)] if names else _in_turn(known.values())
     arms = []
     for control in chosen:
         arms.append(ControlArm(control, "published"))

@@ -4,7 +4,8 @@ Owns what is trained in which order and what is said of an arm; files and pictur
 
 Every arm is tuned on `TUNING_SEEDS` that are no evidence, measured at its best rate on the evidence seeds,
 and trained again with rewards that are the fall of a coin: what moves then moves without any signal
-(arXiv 2509.26114). The frontier is "none" at every rate, at full and at half length.
+(arXiv 2509.26114), and is held against none at the same learning rate. The frontier is "none" at every
+rate, at full and at half length.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class EntropyShift:
-    """How much higher the entropy of the arm ends than that of "none", nats a token.
+    """How much higher the entropy of the arm ends than that of "none", nats a token, paired by seed.
 
     `low` and `high` hold at 95% for this arm alone, `moved` is read at 95% for all arms together.
     """
@@ -105,23 +106,26 @@ def compare(trials: Trials, arms: Sequence[ControlArm], observer: Observer) -> C
     _train(trials, NONE)
     points = _frontier(trials)
     trials.measure([Trial(point, seed) for point in points for seed in _seeds(trials)])
+    placebos = [variant(trials.environment, NONE, rate) for rate in RATES]
+    trials.measure([Trial(one, seed, "random") for one in placebos for seed in _seeds(trials)])
     reached: list[ControlArm] = []
     for number, arm in enumerate(arms):
-        if trials.out_of_time():
-            break
+        if trials.out_of_time() and not _is_complete(trials, arm):
+            continue
         observer(Message(f"{arm.label}: control {number + 1} of {len(arms)}."))
         _train(trials, arm)
         reached.append(arm)
     results = [_result(trials, arm, len(reached), points) for arm in [NONE, *reached]]
     frontier = {point.label: _means(trials.measurements(point, _seeds(trials)).values()) for point in points}
-    return Comparison(trials.settings.metric, start, results, frontier, arms[len(reached) :], len(reached))
+    left = [arm for arm in arms if arm not in reached]
+    return Comparison(trials.settings.metric, start, results, frontier, left, len(reached))
 
 
 def trainings(arms: int, seeds: int) -> int:
     """How many trainings a comparison of so many arms costs at most."""
     points = len(RATES) * len(LENGTHS)
     each = len(RATES) * len(TUNING_SEEDS) + 2 * seeds
-    return (arms + 1) * each + (points - 1) * seeds
+    return (arms + 1) * each + (points - 1) * seeds + (len(RATES) - 1) * seeds
 
 
 def tuned(trials: Trials, arm: ControlArm) -> tuple[float, Variant]:
@@ -154,6 +158,16 @@ def _train(trials: Trials, arm: ControlArm) -> None:
     trials.measure([*(Trial(chosen, seed) for seed in _seeds(trials)), *placebo])
 
 
+def _is_complete(trials: Trials, arm: ControlArm) -> bool:
+    """Whether nothing of an arm is left to be trained."""
+    rates = [variant(trials.environment, arm, factor) for factor in RATES]
+    if any(len(trials.measurements(one, TUNING_SEEDS)) < len(TUNING_SEEDS) for one in rates):
+        return False
+    chosen, seeds = tuned(trials, arm)[1], _seeds(trials)
+    kinds: tuple[Rewards, ...] = ("task", "random")
+    return all(len(trials.measurements(chosen, seeds, rewards)) == len(seeds) for rewards in kinds)
+
+
 def _frontier(trials: Trials) -> list[Variant]:
     return [variant(trials.environment, NONE, rate, length) for rate in RATES for length in LENGTHS]
 
@@ -163,7 +177,7 @@ def _result(trials: Trials, arm: ControlArm, compared: int, points: Sequence[Var
     rate, chosen = tuned(trials, arm)
     plain = tuned(trials, NONE)[1]
     measured = trials.measurements(chosen, seeds)
-    failure = trials.failure(chosen)
+    failed = {**trials.failures(chosen), **trials.failures(chosen, "random")}
     traces = [rows for seed in measured if (rows := trials.trace(chosen, seed))]
     trajectory = mean_trajectory(traces)
     scores = [m.score.metrics[settings.metric].value for m in measured.values()]
@@ -179,7 +193,7 @@ def _result(trials: Trials, arm: ControlArm, compared: int, points: Sequence[Var
     place = None
     if arm is not NONE and comparable:
         frontier = {point.label: trials.arm(point, seeds) for point in points}
-        place = above_frontier(ours, frontier, settings)
+        place = above_frontier(ours, frontier, settings, 1 - (1 - LEVEL) / max(compared, 1))
     return ArmResult(
         arm=arm,
         rate=rate,
@@ -199,8 +213,10 @@ def _result(trials: Trials, arm: ControlArm, compared: int, points: Sequence[Var
         seconds=_mean([m.cpu_seconds for m in measured.values()]),
         trajectory=trajectory,
         shift=None if arm is NONE else _shift(trials, chosen, plain, compared, "task"),
-        random_shift=None if arm is NONE else _shift(trials, chosen, plain, compared, "random"),
-        failure=failure,
+        random_shift=None
+        if arm is NONE
+        else _shift(trials, chosen, _none_at(trials, rate), compared, "random"),
+        failure=next(iter(failed.values()), None),
     )
 
 
@@ -238,6 +254,10 @@ def _shift(
 
 def _entropy(arm: Arm, seed: int) -> float:
     return value_of(arm, seed, "entropy")
+
+
+def _none_at(trials: Trials, rate: float) -> Variant:
+    return variant(trials.environment, NONE, rate / learning_rate(trials.environment))
 
 
 def _touched(arm: ControlArm, traces: Sequence[Sequence[TraceRow]]) -> float | None:

@@ -64,13 +64,18 @@ def markdown(comparison: Comparison, command: str) -> str:
         f"entropy {_figure(none.entropy_end, 3)}.",
         "",
     ]  # fmt: skip
+    lacking = [f"{r.arm.label} ({r.failure})" for r in comparison.results if r.failure is not None]
+    if lacking:
+        lines += [f"**Not complete**: {'; '.join(lacking)}. The same command tries again.", ""]
     for setting, title in (("published", "Published settings"), ("adapted", "Adapted to small minibatches")):
         rows = [result for result in comparison.results if result.arm.setting == setting]
         if rows:
             lines += [f"### {title}", "", *_table(comparison, rows), ""]
     lines += [
-        "Brackets are 95% intervals over paired seeds and tasks, for one control alone; corrected: for all "
-        "of them together, as is the star of an entropy that moved. Edge: the best learning rate is the "
+        "Brackets are 95% intervals for one control alone, of scores over paired seeds and tasks, of "
+        "entropies over paired seeds; corrected: for all controls together, as are the place against the "
+        "frontier and the star of an entropy that moved. Entropy to none is each at its own best rate; with "
+        "random rewards none is at the same rate. Edge: the best learning rate is the "
         "least or the largest tried, so a better one may lie beyond.",
         "",
     ]
@@ -104,8 +109,10 @@ def _table(comparison: Comparison, rows: Iterable[ArmResult]) -> list[str]:
     )  # fmt: skip
     lines = [_cells(header), _cells(["---"] * len(header))]
     for result in sorted(rows, key=lambda r: -(r.difference.change if r.difference else -math.inf)):
-        if result.failure is not None:
-            lines.append(_cells([result.arm.label, f"failed: {result.failure}", *[""] * (len(header) - 2)]))
+        if not result.scores:
+            lines.append(
+                _cells([result.arm.label, f"not measured: {result.failure}", *[""] * (len(header) - 2)])
+            )
             continue
         lines.append(
             _cells(

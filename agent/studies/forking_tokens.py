@@ -58,6 +58,8 @@ def _run(trials: Trials, observer: Observer, command: str) -> Report:
     if trials.settings.direction != "maximise":
         raise SzilardError("The study of forking tokens needs a metric that is maximised.")
     for label, arm in arms.items():
+        if trials.out_of_time():
+            raise SzilardError(f"No time is left for {label}: the same command with more --minutes goes on.")
         observer(Message(f"{label}: tuning, then {len(seeds)} seeds."))
         rates = [variant(trials.environment, arm, factor) for factor in RATES]
         trials.measure([Trial(one, seed) for one in rates for seed in TUNING_SEEDS])
@@ -66,13 +68,20 @@ def _run(trials: Trials, observer: Observer, command: str) -> Report:
     chosen = {label: tuned(trials, arm) for label, arm in arms.items()}
     measured = {label: trials.arm(one, seeds) for label, (_, one) in chosen.items()}
     top, bottom = (
-        crossed(measured[label], measured["all tokens"], metric, list(seeds), LEVEL)
+        crossed(measured[label], measured["all tokens"], metric, _shared(measured, label), LEVEL)
         for label in ("top 20%", "bottom 80%")
     )
     best = {label: rate_shown(rate, at_edge(trials, rate)) for label, (rate, _) in chosen.items()}
     body = _table(metric, measured, best, {"top 20%": top, "bottom 80%": bottom})
     files = _draw(trials, arms, seeds)
     return Report(judge(metric, top, bottom), body, files)
+
+
+def _shared(measured: Mapping[str, Arm], label: str) -> list[int]:
+    shared = sorted(measured[label].scores.keys() & measured["all tokens"].scores.keys())
+    if len(shared) < 2:
+        raise SzilardError(f"{label} shares fewer than two seeds with all tokens: type the command again.")
+    return shared
 
 
 def judge(metric: str, top: CrossedInterval, bottom: CrossedInterval) -> list[Finding]:

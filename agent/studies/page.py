@@ -11,6 +11,7 @@ import shutil
 from pathlib import Path
 
 from agent.studies.base import Report, Study
+from environments.base import SzilardError
 
 PENDING = "Not run yet: the rules above were written first."
 
@@ -50,7 +51,11 @@ def _sections(path: Path) -> dict[str, str]:
     """Domain -> the text below its heading."""
     if not path.exists():
         return {}
-    parts = re.split(r"^## On (\S+)$", path.read_text(encoding="utf-8"), flags=re.M)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise SzilardError(f"{path} is no page of a study (not UTF-8): move it away.") from error
+    parts = re.split(r"^## On (\S+)$", text, flags=re.M)
     return {domain: text.strip() for domain, text in zip(parts[1::2], parts[2::2], strict=True)}
 
 

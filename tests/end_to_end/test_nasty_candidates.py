@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 ENVIRONMENT = str(Path(__file__).parent / "easy_domain.py")
 TOP = "import torch\nfrom torch import Tensor\n"
 LOOP = "    for step in range(STEPS):\n"
-END = "        session.record(step, rollout, diagnostics)\n    return average\n"
+END = "        session.record(step, rollout, advantages, notes.summary())\n    return average\n"
 START = "    policy = session.starting_policy()\n"
 NUMBER = re.compile(r"This is attempt (\d+) of")
 
