@@ -329,6 +329,15 @@ def test_winner_lies_above_the_frontier_only_where_it_beats_the_closest_point() 
     assert "not above" in below.reason
 
 
+def test_a_frontier_point_that_is_hardly_known_prevents_a_claim_though_another_is_closer() -> None:
+    winner = arm([0.76, 0.77, 0.75, 0.76])
+    points = {"baseline": arm([0.75, 0.76, 0.74, 0.75 - 1e-4]), "x0.5": arm([0.60, 0.76, 0.70, 0.90])}
+    assert above_frontier(winner, {"baseline": points["baseline"]}, Rules()).above is True
+    verdict = above_frontier(winner, points, Rules())
+    assert (verdict.above, verdict.best) == (None, "baseline")
+    assert "x0.5" in verdict.reason
+
+
 def test_frontier_point_that_cannot_be_paired_prevents_a_claim() -> None:
     rng = np.random.default_rng(13)
     winner = scored(LEVELS, rng, 0.06)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 import random
 import re
 from pathlib import Path
@@ -93,6 +94,7 @@ def test_an_unknown_control_is_answered_with_the_nearest() -> None:
         ("x = 1\n", "holds 0 controls"),
         ("class A:\n    kind = 'loss'\nclass B:\n    kind = 'term'\n", "holds 2 controls"),
         ("class A:\n    kind = 'lost'\n", "kind is 'lost'"),
+        ("class A:\n    kind: str = 'loss'\n", "annotate it as `kind: ClassVar"),
         ("class A(:\n", "line 1 is no Python"),
     ],
 )
@@ -101,6 +103,14 @@ def test_a_file_that_is_no_control_is_refused_with_the_reason(tmp_path: Path, te
     path.write_text(text)
     with pytest.raises(NotAControl, match=reason):
         read_control(path)
+
+
+def test_what_is_no_small_file_is_refused_and_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.py")
+    (tmp_path / "large.py").write_bytes(b"#" * (2**20 + 1))
+    for name, reason in (("pipe.py", "is no file"), ("large.py", "larger than")):
+        with pytest.raises(NotAControl, match=reason):
+            read_control(tmp_path / name)
 
 
 # Rules
@@ -133,6 +143,18 @@ def test_the_law_is_reproduced_where_it_holds_and_nowhere_else() -> None:
     assert entropy_law.judge("law", trainings("noise")).judgement == "not reproduced here"
     assert entropy_law.judge("law", trainings("steps")).judgement == "partly reproduced"
     assert entropy_law.judge("law", [Series([0.1], [0.2], [1.0])] * 3).judgement == "not decided"
+
+
+def test_the_forecast_is_made_from_the_first_third_of_the_steps_and_not_of_the_points() -> None:
+    """Points crowd at the beginning: a third of them would be far less than a third of the training."""
+    steps = [1.0, 2.0, 3.0, 4.0, 5.0, 30.0, 60.0, 100.0]
+    entropy = [0.5, 0.48, 0.46, 0.44, 0.42, 0.3, 0.2, 0.1]
+    reward = [0.0, 0.0, 0.0, 0.0, 0.3, 0.9 - math.exp(0.3) * 0.4, 0.9 - math.exp(0.2) * 0.4, 0.46]
+    found = entropy_law.judge("law", [Series(entropy, reward, steps)] * 3)
+    six = [0.9 - 0.4 * math.exp(h) for h in entropy]
+    exact = entropy_law.judge("law", [Series(entropy, six, steps)] * 3)
+    assert "forecast of the end off by 0.000" in exact.reason
+    assert found.judgement != exact.judgement
 
 
 def interval(change: float, half: float) -> CrossedInterval:
