@@ -26,7 +26,7 @@ from workspaces.sandbox import choose_sandbox
 
 CHECKS = SHIPPED.parent / "checks"
 SECONDS_A_CALL = 20.0
-SECONDS_TO_START = 30.0
+SECONDS_TO_START = 10.0
 FINDINGS_BYTES = 2**20
 
 
@@ -81,7 +81,7 @@ class _Row(BaseModel):
 def check_controls(
     paths: Sequence[Path], *, sandbox: str = "auto", seconds: float = SECONDS_A_CALL
 ) -> list[Checked]:
-    """Read the controls in these files and test them in one sandbox; a call of one may take `seconds`.
+    """Read the controls in these files and test them in one sandbox; a call of one may take `seconds` of CPU.
 
     Raises:
         NotAControl, ControlRefused: a file cannot be tested at all; the message says why.
@@ -134,15 +134,14 @@ def _assemble(tree: Path, controls: Sequence[Control]) -> None:
 def _run(folder: Path, controls: Sequence[Control], sandbox: str, seconds: float) -> Outcome:
     executor = LocalExecutor(choose_sandbox(sandbox), 1)
     modules = [control.module for control in controls]
+    allowed = SECONDS_TO_START + 6 * seconds * len(controls)
     try:
         job = Job(
             name=f"check of {', '.join(modules)}",
             workspace=folder / "tree",
             output=folder / "job" / "out",
             command=("python", "-m", "checks.check_control", str(seconds), *modules),
-            limits=Limits(
-                wall_seconds=SECONDS_TO_START + 6 * seconds * len(controls), output_bytes=FINDINGS_BYTES
-            ),
+            limits=Limits(wall_seconds=60 + 2 * allowed, cpu_seconds=allowed, output_bytes=FINDINGS_BYTES),
             inputs={"/data": folder / "data"},
         )
         return executor.wait(executor.submit(job))

@@ -141,6 +141,10 @@ BROKEN = {
         returning(f"{MEAN} + token_mean((batch.logprobs - batch.reference_logprobs) ** 2, batch.mask)"),
         "`needs_reference: ClassVar[bool] = True`",
     ),
+    "seed_of_its_own": (
+        "import numpy\n" + loss(f"return {MEAN} * numpy.random.rand(), {TOUCHED}, state"),
+        "equal seeds give other losses",
+    ),
     "reseeds": (
         "import torch\n" + loss("torch.manual_seed(0)", FINE),
         "it seeds the global random state",
@@ -163,6 +167,7 @@ BROKEN = {
         "it starts or signals processes",
     ),
     "writes": (loss("open('/out/findings.jsonl', 'w')", FINE), "it writes files"),
+    "sleeps": ("import time\n" + loss("time.sleep(1000)", FINE), "a loop or a wait that does not end"),
     "network": (
         "import socket\n" + loss("socket.create_connection(('127.0.0.1', 1))", FINE),
         "it uses the network",
@@ -192,7 +197,7 @@ BROKEN = {
 DEADLY = {
     "endless_and_deaf": (
         loss("while True:", "    try:", "        while True: batch.ratio", "    except BaseException: pass"),
-        "it was ended by its limit of wall time",
+        "it was ended by its limit of CPU time",
     ),
     "exits_at_once": ("import os\n" + loss("os._exit(0)"), "it ended the process (exit code 0)"),
 }
@@ -273,6 +278,29 @@ def test_small_controls_of_every_kind_are_accepted(tmp_path: Path) -> None:
     for checked in check_controls([written(tmp_path, f"small_{name}", text) for name, text in texts.items()]):
         checked.require()
         assert warnings_of(checked) == ""
+
+
+LEGITIMATE = {
+    "random": loss("drop = torch.rand_like(batch.logprobs) < 0.1", FINE.replace("values", "values * drop")),
+    "adaptive": loss(
+        "level = token_mean(batch.entropies, batch.mask).detach()",
+        "state = level if state is None else torch.lerp(state, level, 0.1)",
+        FINE.replace("values", "values * torch.exp(-state)"),
+    ),
+    "held_fixed": loss(FINE.replace("values", "-batch.advantages * batch.ratio.detach() * batch.logprobs")),
+    "by_position": loss("at = 0.9 ** torch.arange(values.shape[1])", FINE.replace("values", "values * at")),
+    "composed": "from controls.ppo_clip import PpoClip\n" + loss("return PpoClip().loss(batch, state)"),
+}
+
+
+def test_unusual_but_legitimate_losses_are_accepted_without_a_warning(tmp_path: Path) -> None:
+    paths = [
+        written(tmp_path, f"fine_{name}", f'"""A loss."""\nimport torch\n{text}')
+        for name, text in LEGITIMATE.items()
+    ]
+    for checked in check_controls(paths):
+        checked.require()
+        assert "the plain one" in warnings_of(checked) or warnings_of(checked) == ""
 
 
 WARNED = {

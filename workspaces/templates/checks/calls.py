@@ -30,6 +30,7 @@ CHANGES_FILES = {
     *("os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.truncate", "os.chmod", "os.link", "os.symlink"),
     "shutil.rmtree",
 }
+WAITING = 5
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 
 
@@ -42,7 +43,7 @@ class _TooSlow(BaseException):
 
 
 class Calls:
-    """The way into one control; `seconds` is what a single call may take."""
+    """The way into one control; a call may take `seconds` of CPU, and wait a few times as long."""
 
     def __init__(self, module: str, seconds: float) -> None:
         self._file = f"{module}.py"
@@ -50,6 +51,7 @@ class Calls:
         self._armed = False
         self._forbidden: list[str] = []
         sys.addaudithook(self._hear)
+        signal.signal(signal.SIGPROF, _ring)
         signal.signal(signal.SIGALRM, _ring)
 
     def __call__(self, function: Callable[..., Result], *arguments: Any) -> Result:
@@ -65,7 +67,7 @@ class Calls:
                 result = function(*arguments)
         except _TooSlow:
             raise Refused(
-                f"one call takes more than {self._seconds:g} s: look for a loop that does not end"
+                f"one call takes more than {self._seconds:g} s: look for a loop or a wait that does not end"
             ) from None
         except BaseException as error:  # noqa: BLE001
             raise Refused(self._forbidden[0] if self._forbidden else self._told(error)) from None
@@ -86,12 +88,14 @@ class Calls:
             contextlib.redirect_stderr(said),
         ):
             warnings.simplefilter("ignore")
-            signal.setitimer(signal.ITIMER_REAL, self._seconds)
+            signal.setitimer(signal.ITIMER_PROF, self._seconds)
+            signal.setitimer(signal.ITIMER_REAL, WAITING * self._seconds)
             self._armed = True
             try:
                 yield
             finally:
                 self._armed = False
+                signal.setitimer(signal.ITIMER_PROF, 0)
                 signal.setitimer(signal.ITIMER_REAL, 0)
 
     def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:

@@ -16,19 +16,20 @@ from checks.inputs import gradient_of, inputs
 STEP = 1e-6
 
 
-def differs(control: Any, calls: Calls, *, reference: bool, state: Any) -> str | None:
+def differs(control: Any, calls: Calls, *, reference: bool) -> str | None:
     """How a directional derivative differs from finite differences, in float64; None if it does not."""
     default = torch.get_default_dtype()
     torch.set_default_dtype(torch.float64)
     try:
-        return _difference(control, calls, reference, state)
+        return _difference(control, calls, reference)
     except Refused as error:
         return f"not compared with finite differences, in float64 it fails: {error}"
     finally:
         torch.set_default_dtype(default)
 
 
-def _difference(control: Any, calls: Calls, reference: bool, state: Any) -> str | None:
+def _difference(control: Any, calls: Calls, reference: bool) -> str | None:
+    state: Any = calls(control.loss, inputs(61, reference=reference, sharpness=6.0).batch()[0], None)[2]
     base = inputs(62, reference=reference)
     draw = torch.Generator().manual_seed(63)
     towards = torch.randn(base.logprobs.shape, generator=draw, dtype=torch.float64) * base.mask

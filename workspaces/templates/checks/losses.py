@@ -86,9 +86,14 @@ class LossChecks:
     def padding(self) -> list[str]:
         """Padded tokens have exactly no gradient and no influence."""
         usual = self._inputs(21)
+        losses = [self._seeded(usual, seed).loss for seed in (0, 0, 1)]
+        if losses[0] != losses[1]:
+            return []  # what `randomness` refuses
         clean = self._seeded(usual.padded(0.0))
-        dirty = {f"{garbage:g} at the padding": usual.padded(garbage) for garbage in (-30.0, math.nan)}
-        for name, given in {**dirty, "more padding": usual.widened(3)}.items():
+        unlike = {f"{garbage:g} at the padding": usual.padded(garbage) for garbage in (-30.0, math.nan)}
+        if losses[0] == losses[2]:  # else other tokens are drawn in a wider batch
+            unlike["more padding"] = usual.widened(3)
+        for name, given in unlike.items():
             with naming(f"a batch with {name}"):
                 answer = self._seeded(given)
             for part, gradient in answer.gradients.items():
@@ -202,8 +207,7 @@ class LossChecks:
         return inputs(seed, reference=self._reference, **changes)
 
     def _derivative_differs(self) -> str | None:
-        state = self.ask(self._inputs(61, sharpness=6.0), None).state
-        return differs(self._control, self._calls, reference=self._reference, state=state)
+        return differs(self._control, self._calls, reference=self._reference)
 
 
 @contextmanager
