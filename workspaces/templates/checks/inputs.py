@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -66,11 +65,10 @@ class Inputs:
             return values.masked_fill(~self.mask, scale * garbage)
 
         reference = self.reference_logprobs
-        finite = 0.0 if math.isnan(garbage) else garbage
         return replace(
             self,
-            distribution=self.distribution.masked_fill(~self.mask[..., None], finite),
-            advantages=self.advantages.masked_fill(~self.mask, finite),
+            distribution=self.distribution.masked_fill(~self.mask[..., None], garbage),
+            advantages=self.advantages.masked_fill(~self.mask, garbage),
             logprobs=filled(self.logprobs),
             old_logprobs=filled(self.old_logprobs, 100.0),
             reference_logprobs=None if reference is None else filled(reference, -100.0),
