@@ -16,6 +16,7 @@ from typing import Any
 
 from environments.base import SzilardError
 
+FULL_BYTES = 2**20
 STALE_LOCK_SECONDS = 2.0
 _LOCK = re.compile(r"Unable to create '([^']+\.lock)': File exists")
 _SETTINGS = (
@@ -57,13 +58,19 @@ class GitCommand:
             if stale is None or not _wait_for_lock(Path(stale.group(1))):
                 break
         if status and check:
-            full = re.search(r"no space left|out of disk ?space|quota exceeded", error, re.IGNORECASE)
-            remedy = "Make room on the disk" if full else "Mend the cause"
+            remedy = "Make room on the disk" if self._is_full(error) else "Mend the cause"
             raise LedgerError(
                 f"`git {arguments[0]}` failed in {self.git_directory}: {_reason(error)} "
                 f"{remedy}, then repeat; commits that were made are safe."
             )
         return output
+
+    def _is_full(self, error: str) -> bool:
+        """Git does not always say why it could not write; the disk tells."""
+        if re.search(r"no space left|out of disk ?space|quota exceeded", error, re.IGNORECASE):
+            return True
+        wrote = re.search(r"unable to (write|create|append)|failed to write", error, re.IGNORECASE)
+        return wrote is not None and shutil.disk_usage(self.git_directory).free < FULL_BYTES
 
     def text(self, *arguments: str, data: bytes = b"", check: bool = True) -> str:
         """Like `run`, decoded and stripped."""
