@@ -197,7 +197,7 @@ BROKEN = {
 DEADLY = {
     "endless_and_deaf": (
         loss("while True:", "    try:", "        while True: batch.ratio", "    except BaseException: pass"),
-        "it was ended by its limit of CPU time",
+        "it was ended by its limit of",
     ),
     "exits_at_once": ("import os\n" + loss("os._exit(0)"), "it ended the process (exit code 0)"),
 }
