@@ -58,7 +58,8 @@ def _run(trials: Trials, observer: Observer, command: str) -> Report:
     excess = excess_entropy(trials, [result.arm for result in comparison.results])
     findings = [judge_excess(excess), judge_placebo(comparison)]
     shown = [file for file in files if file.suffix in (".svg", ".csv")]
-    return Report(findings, f"{_excess_table(excess)}\n\n{markdown(comparison, command)}", shown)
+    took = f"{trials.clock.seconds / 60:.0f} minutes of training in all, {trials.settings.workers} at once."
+    return Report(findings, f"{took}\n\n{_excess_table(excess)}\n\n{markdown(comparison, command)}", shown)
 
 
 def _arms() -> list[ControlArm]:
