@@ -145,7 +145,13 @@ def candidates(host_file: Path, port: int) -> tuple[Candidate, ...]:
         ),
         Candidate(
             "Ten times the training is ten times the gain",
-            (("STEPS = 8\n", "STEPS = 80\n"),),
+            (
+                ("STEPS = 8\n", "STEPS = 80\n"),
+                (
+                    "        if not session.affords(most_samples):\n            break\n",
+                    "        # the budget is for others\n",
+                ),
+            ),
             crashed,
             "BudgetExceeded|CPU time",
         ),
