@@ -439,6 +439,22 @@ def test_anchored_selective_entropy_is_that_of_the_reference(control: Control) -
     torch.testing.assert_close(logits.grad, tensor(expected["grad_logits"]), atol=tolerance, rtol=0)
 
 
+@pytest.mark.parametrize("spread", [0.1, 1.0, 6.0], ids=["many words", "some words", "one word"])
+def test_anchored_nucleus_is_that_of_the_whole_vocabulary_sorted(control: Control, spread: float) -> None:
+    logits = spread * torch.randn(6, 5, 60, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    distribution = torch.log_softmax(logits, dim=-1).requires_grad_()
+    made = control("anchored_selective_entropy.AnchoredSelectiveEntropy")
+    likeliest, order = distribution.sort(dim=-1, descending=True)
+    inside = (likeliest.exp().cumsum(dim=-1) <= made.top_p).index_fill(-1, torch.tensor(0), True)
+    kept = torch.zeros_like(inside).scatter(-1, order, inside)
+    renormalised = torch.softmax(distribution.masked_fill(~kept, -torch.inf), dim=-1)
+    expected = torch.special.entr(renormalised.masked_fill(~kept, 1.0)).sum(dim=-1)
+    found = made.nucleus_entropy(distribution)
+    torch.testing.assert_close(found, expected, atol=1e-12, rtol=0)
+    slopes = [torch.autograd.grad(value.sum(), distribution)[0] for value in (found, expected)]
+    torch.testing.assert_close(*slopes, atol=1e-12, rtol=0)
+
+
 def test_anchor_is_the_entropy_of_the_first_update(control: Control) -> None:
     inputs, expected, tolerance = vector("siren_entropy")
     made = control("anchored_selective_entropy.AnchoredSelectiveEntropy")

@@ -4,7 +4,8 @@ coefficient * (H - anchor)^2. H: entropy of the top-p nucleus, mean over each se
 above its own `quantile` of it, then over sequences that have any; anchor: H at the first update. Touches
 the tokens so selected.
 Pitfalls: the nucleus is inclusive (mass up to and including a token <= top_p, and always the likeliest),
-smaller than the usual one; a sequence of one token selects nothing; sorts the vocabulary.
+smaller than the usual one; a sequence of one token selects nothing; where one word does not hold top_p,
+it ranks the likeliest of the vocabulary, and sorts all of it where these do not either.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ import torch
 from torch import Tensor
 
 from controls.batch import Batch, count
+
+# Words ranked at first: a trained policy's nucleus is smaller at nearly every token.
+LIKELIEST = 16
 
 
 @dataclass(frozen=True)
@@ -47,13 +51,26 @@ class AnchoredSelectiveEntropy:
         return self.coefficient * away.square(), diagnostics, anchor
 
     def nucleus_entropy(self, distribution: Tensor) -> Tensor:
-        """Entropy (nats) of the inclusive nucleus: [rows, length, vocabulary] -> [rows, length]."""
-        likeliest, order = distribution.detach().sort(dim=-1, descending=True)
+        """Entropy (nats) of the inclusive nucleus: [rows, length, vocabulary] -> [rows, length].
+
+        A word that holds more than top_p is a nucleus of its own, whose entropy is 0 without gradient.
+        """
+        several = distribution.detach().amax(dim=-1).exp() <= self.top_p
+        undecided = distribution[several]
+        order, inside = self._ranked(undecided.detach())
+        kept = torch.log_softmax(undecided.gather(-1, order).masked_fill(~inside, -torch.inf), dim=-1)
+        entropies = distribution.new_zeros(several.shape)
+        entropies[several] = -(kept.exp() * kept.masked_fill(~inside, 0.0)).sum(dim=-1)
+        return entropies
+
+    def _ranked(self, distribution: Tensor) -> tuple[Tensor, Tensor]:
+        """The likeliest words in order, or all where few end within a nucleus, and which belong to it."""
+        likeliest, order = distribution.topk(min(LIKELIEST, distribution.shape[-1]), dim=-1)
         inside = likeliest.exp().cumsum(dim=-1) <= self.top_p
-        inside[..., 0] = True
-        nucleus = torch.zeros_like(inside).scatter(-1, order, inside)
-        kept = torch.log_softmax(distribution.masked_fill(~nucleus, -torch.inf), dim=-1)
-        return -(kept.exp() * kept.masked_fill(~nucleus, 0.0)).sum(dim=-1)
+        if bool(inside[..., -1].any()):
+            likeliest, order = distribution.sort(dim=-1, descending=True)
+            inside = likeliest.exp().cumsum(dim=-1) <= self.top_p
+        return order, inside
 
     def peaks(self, entropies: Tensor, mask: Tensor) -> Tensor:
         """Tokens strictly above their own sequence's quantile (linearly interpolated)."""
