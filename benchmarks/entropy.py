@@ -7,7 +7,7 @@ mark is its peak: memory is this mark less what was resident before the logits w
 the logits; with the gradient, which is as large as they are, nobody can do with less than 2. Contenders take
 turns, so that a machine that drifts does not decide; seconds are CPU seconds, which on one thread are the
 wall's less what other processes took. Errors are against float64, in nats, on some rows; with float32
-logits everyone must agree with it.
+logits Szilard must agree with it, and the others must compute the same function.
 
 All contenders see the same logits, of as many sequences as all can hold: fewer rows than the 2048 that
 verl chunks by, so its chunked form differs from the plain one in its precision only. The full shape (64
@@ -43,7 +43,8 @@ ROUNDS, CALLS = 3, 3
 SPREAD = 3.0  # standard deviation of the logits
 CHECKED_ROWS = 16
 MOST_MEMORY = 1.25
-MOST_ERROR = 5e-5
+MOST_ERROR = 5e-5  # of Szilard's entropies and gradient in float32, nats
+SAME_FUNCTION = 1e-3  # of the others': more would mean that they compute something else
 # The full shape is tried where so much of its logits is available.
 AVAILABLE = 1.15
 
@@ -288,8 +289,9 @@ def main() -> None:
         for name, row in rows.items():
             show(name, row, rows["szilard"].seconds)
         if dtype == "float32":
-            worst = max(max(row.error, row.gradient_error or 0.0) for row in rows.values())
-            agreed &= worst <= MOST_ERROR
+            for name, row in rows.items():
+                most = MOST_ERROR if name == "szilard" else SAME_FUNCTION
+                agreed &= max(row.error, row.gradient_error or 0.0) <= most
 
     print(f"\nSzilard alone, forward; {available() / 1e9:.1f} GB of memory available")
     alone = [full_shape(dtype) for dtype in ("float32", "bfloat16")]
@@ -312,8 +314,10 @@ def main() -> None:
             memory <= MOST_MEMORY,
         )
     if not agreed:
-        raise SystemExit(f"with float32 logits some contender is more than {MOST_ERROR} off float64")
-    print(f"with float32 logits all are within {MOST_ERROR} of float64")
+        raise SystemExit(
+            f"with float32 logits Szilard is more than {MOST_ERROR} off float64, or another {SAME_FUNCTION}"
+        )
+    print(f"with float32 logits Szilard is within {MOST_ERROR} of float64, the others within {SAME_FUNCTION}")
     sys.exit(not lean)
 
 
