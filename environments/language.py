@@ -91,7 +91,7 @@ class LanguageEnvironment(Environment):
         }
         beside = _rate_and_steps((winner or {}).get("recipe.py", ""))
         if beside is not None and beside != own:
-            points.setdefault(beside, f"learning rate {beside[0]:g} and {beside[1]} steps, as the winner's")
+            points.setdefault(beside, "the winner's rate and length")
         return [
             FrontierPoint(label, at, length, {"recipe.py": _recipe_at(recipe, at, length)})
             for (at, length), label in points.items()
