@@ -9,33 +9,13 @@ from pathlib import Path
 
 import click
 
-from agent.cli.find import MOST_SEEDS, finite, folder, json_option
+from agent.cli.find import folder, json_option
+from agent.cli.training import training_options
 
 
 @click.command("compare", short_help="Train controls side by side.")
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option("--environment", default="countdown", show_default=True, help="Domain: see `szilard env list`.")
-@click.option(
-    "--seeds",
-    type=click.IntRange(min=2, max=MOST_SEEDS),
-    default=5,
-    show_default=True,
-    help="Evidence seeds an arm.",
-)
-@click.option(
-    "--minutes",
-    type=click.FloatRange(min=0, min_open=True),
-    callback=finite,
-    help="Begin no control after this many minutes.",
-)
-@click.option(
-    "--workers", type=click.IntRange(min=1), help="Trainings at once.  [default: 2, or fewer cores]"
-)
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
-@click.option(
-    "--sandbox", type=click.Choice(["auto", "bubblewrap", "none"]), default="auto", show_default=True
-)
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random.")
+@training_options
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
