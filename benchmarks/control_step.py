@@ -12,9 +12,9 @@ for; `update` that of the step without its rollout.
 
 A training is a few steps long, the first of which does not count, and the median of the others is its
 figure; each is divided by the mean of the plain trainings just before and after it. Ratios are medians over
-the rounds, with an interval of at least 95 per cent from order statistics. CPU seconds: what other processes
-of the machine do does not count. Controls that need a forward pass of the starting policy, and those that
-sample otherwise (whose rollouts are not the same), are listed apart and not judged.
+the rounds, with an interval from order statistics (95 per cent from 6 rounds on). CPU seconds: what other
+processes of the machine do does not count. Controls that need a forward pass of the starting policy, and
+those that sample otherwise (whose rollouts are not the same), are listed apart and not judged.
 """
 
 from __future__ import annotations
