@@ -46,8 +46,9 @@ CLAIMS = (
         "With rewards that are the fall of a coin: a loss whose final entropy differs from that of none with "
         "random rewards at the same learning rate by an interval (paired over seeds, t, 95% corrected for "
         "the number of controls compared) that excludes 0 holds the claim. At least one loss: reproduced; "
-        "none: not reproduced here. (The same learning rate was added to this rule after the first "
-        "trainings and before their figures were read: without it, rates alone would have moved entropy.)",
+        "none: not reproduced here. (The same learning rate was added to this rule after trainings "
+        "had begun, and before any arm was held against none: without it, rates alone would have moved "
+        "entropy. The controls of the first claim were then moved to the front of the order.)",
     ),
 )
 

@@ -61,7 +61,7 @@ def _sections(path: Path) -> dict[str, str]:
 
 def _write(path: Path, study: Study, sections: dict[str, str]) -> Path:
     lines = [f"# {study.title}", "", study.design, "", "## Claims and rules", ""]
-    lines += ["The rules were written before anything was trained.", ""]
+    lines += ["Rules are written before anything is trained; one that was corrected later says so.", ""]
     for claim in study.claims:
         lines += [f"**{claim.name}.** {claim.text} ({claim.source})", "", f"*Rule.* {claim.rule}", ""]
     for domain, text in sorted(sections.items()):
