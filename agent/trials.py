@@ -85,6 +85,10 @@ class Trials:
         self._workers.each(self._twice, [trial for trial in trials if self._found(trial) is None])
         self.clock.save()
 
+    def are_there(self, trials: Sequence[Trial]) -> bool:
+        """Whether all of these are measured."""
+        return all(self._found(trial) is not None for trial in trials)
+
     def out_of_time(self) -> bool:
         minutes = self.settings.minutes
         return minutes is not None and self.clock.seconds >= 60 * minutes

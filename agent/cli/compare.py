@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import click
 
 from agent.cli.find import folder, json_option
-from agent.cli.training import training_options
+from agent.cli.training import Asked, training_options
 
 
 @click.command("compare", short_help="Train controls side by side.")
@@ -27,13 +26,7 @@ from agent.cli.training import training_options
 @json_option
 def command(
     names: tuple[str, ...],
-    environment: str,
-    seeds: int,
-    minutes: float | None,
-    workers: int | None,
-    device: str,
-    sandbox: str,
-    seed: int,
+    asked: Asked,
     out: Path,
     as_json: bool,
 ) -> None:
@@ -50,34 +43,21 @@ def command(
     """
     from agent.cli.view import open_view
     from agent.opening import Interrupted
-    from agent.plan import plan_training
     from agent.studies.arms import control_arms
     from agent.studies.comparison import compare, trainings
     from agent.studies.comparison_files import markdown, write_comparison
     from agent.trials import open_trials
 
     arms = control_arms(names)
-    settings = plan_training(
-        goal="Compare entropy controls at equal tokens",
-        environment=environment,
-        metric=None,
-        guards=None,
-        minutes=minutes,
-        seeds=seeds,
-        workers=workers or min(os.cpu_count() or 1, 2),
-        device=device,
-        folder=out,
-        seed=seed,
-        sandbox=sandbox,
-        name=out.name,
-    )
+    settings = asked.settings("Compare entropy controls at equal tokens", out)
     view = open_view(as_json)
-    until = f"; no control is begun after {minutes:g} minutes" if minutes else ""
+    until = f"; no control is begun after {asked.minutes:g} minutes" if asked.minutes else ""
     view.plan(
         [
             f"Compared: {len(arms)} settings of controls with none, at most "
-            f"{trainings(len(arms), seeds)} trainings{until}",
-            f"Optimised: {settings.direction} {settings.metric} of {environment}, {seeds} paired seeds",
+            f"{trainings(len(arms), asked.seeds)} trainings{until}",
+            f"Optimised: {settings.direction} {settings.metric} of {asked.environment}, "
+            f"{asked.seeds} paired seeds",
             f"The comparison lives in {out}",
         ]
     )

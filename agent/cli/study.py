@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import sys
@@ -11,7 +10,7 @@ from pathlib import Path
 import click
 
 from agent.cli.find import folder, json_option
-from agent.cli.training import training_options
+from agent.cli.training import Asked, training_options
 
 
 @click.command(short_help="Try a published claim about entropy again.")
@@ -35,13 +34,7 @@ from agent.cli.training import training_options
 @json_option
 def command(
     name: str,
-    environment: str,
-    seeds: int,
-    minutes: float | None,
-    workers: int | None,
-    device: str,
-    sandbox: str,
-    seed: int,
+    asked: Asked,
     out: Path | None,
     pages: Path,
     rules: bool,
@@ -59,35 +52,22 @@ def command(
     """
     from agent.cli.view import open_view
     from agent.opening import Interrupted
-    from agent.plan import plan_training
     from agent.studies import load
     from agent.studies.page import write_findings, write_rules
     from agent.trials import open_trials
     from environments.registry import load as load_environment
 
     study = load(name)
-    domain = "-".join(re.findall(r"[A-Za-z0-9_-]+", load_environment(environment).spec.name)) or "domain"
+    spec = load_environment(asked.environment).spec
+    domain = "-".join(re.findall(r"[A-Za-z0-9_-]+", spec.name)) or "domain"
     out = out or Path("comparisons") / study.name
-    settings = plan_training(
-        goal=study.title,
-        environment=environment,
-        metric=None,
-        guards=None,
-        minutes=minutes,
-        seeds=seeds,
-        workers=workers or min(os.cpu_count() or 1, 2),
-        device=device,
-        folder=out,
-        seed=seed,
-        sandbox=sandbox,
-        name=study.name,
-    )
+    settings = asked.settings(study.title, out)
     view = open_view(as_json)
     page = pages / f"{study.name}.md"
     view.plan(
         [
             f"{study.title}, on {domain}: {len(study.claims)} claims; the rules are in {page}",
-            f"At most {study.trainings(seeds)} trainings; they live in {out}",
+            f"At most {study.trainings(asked.seeds)} trainings; they live in {out}",
         ]
     )
     if rules:

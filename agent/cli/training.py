@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import functools
+import os
 from collections.abc import Callable
-from typing import Any, TypeVar
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from agent.cli.find import MOST_SEEDS, finite
 
-_Command = TypeVar("_Command", bound=Callable[..., Any])
+if TYPE_CHECKING:
+    from agent.settings import TrainingSettings
 
 _OPTIONS = (
     click.option(
@@ -39,8 +44,47 @@ _OPTIONS = (
 )
 
 
-def training_options(command: _Command) -> _Command:
-    """--environment, --seeds, --minutes, --workers, --device, --sandbox and --seed."""
+@dataclass(frozen=True)
+class Asked:
+    """What was asked of such a verb by the options that all of them share."""
+
+    environment: str
+    seeds: int
+    minutes: float | None
+    workers: int | None
+    device: str
+    sandbox: str
+    seed: int
+
+    def settings(self, goal: str, out: Path) -> TrainingSettings:
+        """Raises what `plan_training` raises."""
+        from agent.plan import plan_training
+
+        return plan_training(
+            goal=goal,
+            environment=self.environment,
+            metric=None,
+            guards=None,
+            minutes=self.minutes,
+            seeds=self.seeds,
+            workers=self.workers or min(os.cpu_count() or 1, 2),
+            device=self.device,
+            folder=out,
+            seed=self.seed,
+            sandbox=self.sandbox,
+            name=out.name,
+        )
+
+
+def training_options(command: Callable[..., None]) -> Callable[..., None]:
+    """--environment, --seeds, --minutes, --workers, --device, --sandbox and --seed, as `asked`."""
+
+    @functools.wraps(command)
+    def gathered(**given: Any) -> None:
+        asked = Asked(**{field.name: given.pop(field.name) for field in fields(Asked)})
+        command(asked=asked, **given)
+
+    decorated: Callable[..., None] = gathered
     for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+        decorated = option(decorated)
+    return decorated

@@ -149,23 +149,27 @@ def at_edge(trials: Trials, rate: float) -> bool:
     )
 
 
-def _train(trials: Trials, arm: ControlArm) -> None:
-    """Tune on seeds that are no evidence; then the evidence, and the placebo."""
+def tuning(trials: Trials, arm: ControlArm) -> list[Trial]:
+    """The trainings that choose an arm's learning rate; their seeds are no evidence."""
     rates = [variant(trials.environment, arm, factor) for factor in RATES]
-    trials.measure([Trial(one, seed) for one in rates for seed in TUNING_SEEDS])
+    return [Trial(one, seed) for one in rates for seed in TUNING_SEEDS]
+
+
+def _train(trials: Trials, arm: ControlArm) -> None:
+    trials.measure(tuning(trials, arm))
+    trials.measure(_evidence(trials, arm))
+
+
+def _evidence(trials: Trials, arm: ControlArm) -> list[Trial]:
+    """At the tuned rate: the evidence, then the placebo."""
     _, chosen = tuned(trials, arm)
-    placebo = [Trial(chosen, seed, "random") for seed in _seeds(trials)]
-    trials.measure([*(Trial(chosen, seed) for seed in _seeds(trials)), *placebo])
+    kinds: tuple[Rewards, ...] = ("task", "random")
+    return [Trial(chosen, seed, rewards) for rewards in kinds for seed in _seeds(trials)]
 
 
 def _is_complete(trials: Trials, arm: ControlArm) -> bool:
     """Whether nothing of an arm is left to be trained."""
-    rates = [variant(trials.environment, arm, factor) for factor in RATES]
-    if any(len(trials.measurements(one, TUNING_SEEDS)) < len(TUNING_SEEDS) for one in rates):
-        return False
-    chosen, seeds = tuned(trials, arm)[1], _seeds(trials)
-    kinds: tuple[Rewards, ...] = ("task", "random")
-    return all(len(trials.measurements(chosen, seeds, rewards)) == len(seeds) for rewards in kinds)
+    return trials.are_there(tuning(trials, arm)) and trials.are_there(_evidence(trials, arm))
 
 
 def _frontier(trials: Trials) -> list[Variant]:

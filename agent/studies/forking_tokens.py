@@ -11,9 +11,9 @@ from pathlib import Path
 
 from agent.arms import Arm, crossed
 from agent.events import Message, Observer
-from agent.studies.arms import NONE, ControlArm, variant
+from agent.studies.arms import NONE, ControlArm
 from agent.studies.base import Claim, Finding, Report, Study, judged
-from agent.studies.comparison import RATES, TUNING_SEEDS, at_edge, mean_trajectory, tuned
+from agent.studies.comparison import RATES, TUNING_SEEDS, at_edge, mean_trajectory, tuned, tuning
 from agent.studies.comparison_files import rate_shown
 from agent.trials import Trial, Trials
 from environments.base import SzilardError
@@ -61,8 +61,7 @@ def _run(trials: Trials, observer: Observer, command: str) -> Report:
         if trials.out_of_time():
             raise SzilardError(f"No time is left for {label}: the same command with more --minutes goes on.")
         observer(Message(f"{label}: tuning, then {len(seeds)} seeds."))
-        rates = [variant(trials.environment, arm, factor) for factor in RATES]
-        trials.measure([Trial(one, seed) for one in rates for seed in TUNING_SEEDS])
+        trials.measure(tuning(trials, arm))
         trials.measure([Trial(tuned(trials, arm)[1], seed) for seed in seeds])
     metric = trials.settings.metric
     chosen = {label: tuned(trials, arm) for label, arm in arms.items()}

@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
+from tests.workspaces import a_run
 from workspaces.review import diff, log, show, status, text
 from workspaces.review.record import RunRecord, UnreadableRun, figures, read_run
 from workspaces.review.report import render, write_report
-
-
-def _load(name: str) -> ModuleType:
-    path = Path(__file__).with_name(f"{name}.py")
-    spec = importlib.util.spec_from_file_location(f"tests_{name}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-a_run = _load("a_run")
 
 
 def _read(directory: Path) -> RunRecord:

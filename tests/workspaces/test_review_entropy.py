@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
+from tests.workspaces import a_run
 from workspaces.ledger import Ledger
 from workspaces.review import log, show
 from workspaces.review.record import RunRecord, read_run
@@ -18,20 +16,6 @@ from workspaces.review.report import render
 
 SENTENCE = "ClipCov touched no token: it was inert, not tested; entropy was spent by step 60 of 149."
 HOSTILE = "Entropy \x1b[2J[bold]fell\u202e <b>now</b>\n`\n# heading | it."
-
-
-def _load(name: str) -> ModuleType:
-    path = Path(__file__).with_name(f"{name}.py")
-    spec = importlib.util.spec_from_file_location(f"tests_entropy_{name}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-a_run = _load("a_run")
 
 
 def diagnosis(**changes: Any) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # Okabe and Ito's palette: told apart by people who see colours differently; shapes differ too.
 _LOOKS = {
@@ -89,7 +90,6 @@ def draw_run(
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    written = []
     with mpl.rc_context(STYLE):
         size = (10.5, 4.4) if frontier is not None else (6.4, 4.4)
         picture = Figure(figsize=size, layout="constrained")
@@ -100,12 +100,18 @@ def draw_run(
         _draw_attempts(panels[0], metric, attempts)
         if frontier is not None:
             _draw_frontier(panels[1], frontier)
-        for suffix, options in ((".svg", {"metadata": {"Date": None}}), (".png", {"dpi": 160})):
-            target = path.with_suffix(suffix)
-            temporary = target.with_name(f".{target.name}.tmp")
-            picture.savefig(temporary, format=suffix[1:], **options)
-            os.replace(temporary, target)
-            written.append(target)
+        return save(picture, path, dots_per_inch=160)
+
+
+def save(picture: Figure, path: Path, *, dots_per_inch: int) -> list[Path]:
+    """Write a picture as .svg and .png, each under a temporary name first. Raises OSError."""
+    written = []
+    for suffix, options in ((".svg", {"metadata": {"Date": None}}), (".png", {"dpi": dots_per_inch})):
+        target = path.with_suffix(suffix)
+        temporary = target.with_name(f".{target.name}.tmp")
+        picture.savefig(temporary, format=suffix[1:], **options)
+        os.replace(temporary, target)
+        written.append(target)
     return written
 
 

@@ -5,13 +5,12 @@ Owns drawing; which figures are drawn, and which law was fitted, is the caller's
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workspaces.review.pictures import STYLE
+from workspaces.review.pictures import STYLE, save
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,7 +49,6 @@ def draw_trajectories(title: str, none: Path2D | None, panels: Sequence[Panel], 
 
     columns = min(_COLUMNS, max(len(panels), 1))
     lines = -(-len(panels) // columns)
-    written = []
     with mpl.rc_context(STYLE):
         picture = Figure(figsize=(2.35 * columns, 2.15 * lines + 0.75), layout="constrained")
         grid = picture.subplots(lines, columns, squeeze=False, sharex=True, sharey=True)
@@ -64,13 +62,7 @@ def draw_trajectories(title: str, none: Path2D | None, panels: Sequence[Panel], 
             "mean token entropy of the rollouts, nats (training goes to the left)", fontsize=9.0
         )
         picture.supylabel("training reward", fontsize=9.0)
-        for suffix, options in ((".svg", {"metadata": {"Date": None}}), (".png", {"dpi": 130})):
-            target = path.with_suffix(suffix)
-            temporary = target.with_name(f".{target.name}.tmp")
-            picture.savefig(temporary, format=suffix[1:], **options)
-            os.replace(temporary, target)
-            written.append(target)
-    return written
+        return save(picture, path, dots_per_inch=130)
 
 
 def _draw(axes: Axes, none: Path2D | None, panel: Panel) -> None:
