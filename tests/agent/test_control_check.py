@@ -196,7 +196,11 @@ BROKEN = {
 }
 DEADLY = {
     "endless_and_deaf": (
-        loss("while True:", "    try:", "        while True: batch.ratio", "    except BaseException: pass"),
+        "import signal\n"
+        + loss(
+            "for alarm in (signal.SIGPROF, signal.SIGALRM): signal.signal(alarm, signal.SIG_IGN)",
+            "while True: batch.ratio",
+        ),
         "it was ended by its limit of",
     ),
     "exits_at_once": ("import os\n" + loss("os._exit(0)"), "it ended the process (exit code 0)"),
