@@ -38,6 +38,8 @@ class Rules(Protocol):
     def direction(self) -> str: ...
     @property
     def guards(self) -> Sequence[GuardRule]: ...
+    @property
+    def minimum_effect(self) -> float: ...
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Arm:
 
 @dataclass(frozen=True)
 class GuardResult:
-    """A guard against the baseline: it holds where the one-sided 95% bound stays within its tolerance.
+    """A guard against the baseline: it holds where its one-sided lower bound stays within its tolerance.
 
     `standard_error`, `lower_bound` and `holds` are None on one seed.
     """

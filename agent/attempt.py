@@ -10,18 +10,20 @@ import threading
 import time
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future, wait
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from agent.attempt_folder import MOST_REPAIRS, REAPPLICATION, Proposed
 from agent.check import CheckFailed, check_code
-from agent.decision import SCREENING_SEED, NeedSeed
+from agent.decision import NeedSeed
 from agent.events import Phase, Progress
 from agent.laboratory import Laboratory
 from agent.measure import Cancelled, Subject, TrainingFailed, Untrusted
 from agent.proposal import Proposal
 from agent.referee import Referee
 from agent.researchers.base import NoProposal
-from agent.rounds import Race, Rounds
+from agent.rounds import Race, Rounds, Trained
+from agent.seeds import SCREENING_SEED, SeedPlan
 from environments.base import Split
 from workspaces.edits import EditError, apply_edits
 from workspaces.workspace import Workspace
@@ -40,6 +42,7 @@ class AttemptState(TypedDict, total=False):
     repairs: int
     code_commit: str
     seed: int
+    evidence: tuple[int, ...]
     entrant: int
     alpha: float
     ended: Literal["refused", "crashed", "void"]
@@ -201,7 +204,8 @@ class Attempt:
     def _train(self, state: AttemptState) -> AttemptState:
         number, seed = state["number"], state["seed"]
         self._tell(number, "train", detail=f"seed {seed}")
-        self.rounds.wait(lambda: not self.rounds.helped(number, seed), self.workspace)
+        trained = self._of_attempt(state, seed)
+        self.rounds.wait(lambda: not self.rounds.helped(trained), self.workspace)
         try:
             self.laboratory.measurer.train(self._subject(state), seed, Split.SELECTION)
         except TrainingFailed as error:
@@ -221,6 +225,12 @@ class Attempt:
             return {"ended": "crashed", "reason": error.headline}
         except Untrusted as error:
             return {"ended": "void", "reason": str(error)}
+        if seed != SCREENING_SEED:
+            try:
+                self._measure_comparator(state)
+            except (TrainingFailed, Untrusted) as error:
+                reason = f"attempt {state['parent']} could not be measured on seed {seed}: {error}"
+                return {"ended": "void", "reason": reason.partition("\n")[0]}
         metric = measured.score.metrics[self.laboratory.settings.metric]
         self._tell(
             number,
@@ -231,6 +241,13 @@ class Attempt:
             entropy=measured.entropy_end,
         )
         return {}
+
+    def _measure_comparator(self, state: AttemptState) -> None:
+        """Measure the other side of the race on the attempt's seed, if nobody has."""
+        trained = self._of_comparator(state, state["seed"])
+        self.rounds.wait(lambda: not self.rounds.helped(trained), self.workspace)
+        subject = Subject(trained.commit, trained.folder, self.workspace)
+        self.laboratory.measurer.measure(subject, trained.seed, Split.SELECTION)
 
     def _decide(self, state: AttemptState) -> AttemptState:
         laboratory, number = self.laboratory, state["number"]
@@ -245,26 +262,43 @@ class Attempt:
                 self.rounds.end(number)
                 return self._close(state)
             code, comparator, last = state["code_commit"], state["parent_commit"], state["seed"]
-            ruling = self.referee.judge(code, comparator, state.get("alpha"), last)
+            plan = self._plan(state)
+            ruling = self.referee.judge(code, comparator, state.get("alpha"), plan, last)
             if isinstance(ruling, NeedSeed):
-                return self._go_on(state, ruling)
+                return self._go_on(state, ruling, plan)
         self.rounds.end(number)
         if ruling.outcome == "kept":
             self.rounds.wait(lambda: self.rounds.decided(self._before(number)), self.workspace)
         with laboratory.lock:
-            outcome = self.referee.rule(number, state["parent"], comparator, code, ruling, last)
+            looked = plan.until(last)
+            outcome = self.referee.rule(number, state["parent"], comparator, code, ruling, looked)
         self._tell(number, "done", detail=ruling.reason, verdict=outcome, change=ruling.change)
         return {"racing": False}
 
-    def _go_on(self, state: AttemptState, ruling: NeedSeed) -> AttemptState:
+    def _plan(self, state: AttemptState) -> SeedPlan:
+        """The seeds of the attempt's race, fixed when it enters."""
+        plan = self.referee.plan(state["number"])
+        return replace(plan, evidence=tuple(state["evidence"])) if "evidence" in state else plan
+
+    def _go_on(self, state: AttemptState, ruling: NeedSeed, plan: SeedPlan) -> AttemptState:
         number = state["number"]
         self._tell(number, "decide", detail=ruling.reason)
-        onward: AttemptState = {"seed": ruling.seed_index, "racing": True}
+        onward: AttemptState = {"seed": ruling.seed_index, "evidence": plan.evidence, "racing": True}
         if "entrant" not in state:
             onward["entrant"], onward["alpha"] = self.referee.enter(number)
-        last = self.laboratory.settings.seeds
-        self.rounds.race(number, Race(self._subject(state), ruling.seed_index, last))
+        coming = [
+            trained
+            for seed in (ruling.seed_index, *plan.after(ruling.seed_index))
+            for trained in (self._of_attempt(state, seed), self._of_comparator(state, seed))
+        ]
+        self.rounds.race(number, Race(ruling.seed_index, tuple(coming[1:])))
         return onward
+
+    def _of_attempt(self, state: AttemptState, seed: int) -> Trained:
+        return Trained(state["code_commit"], self.laboratory.folder(state["number"]).path, seed)
+
+    def _of_comparator(self, state: AttemptState, seed: int) -> Trained:
+        return Trained(state["parent_commit"], self.laboratory.folder(state["parent"]).path, seed)
 
     def _before(self, number: int) -> range:
         """The attempts of the same round that come before this one."""

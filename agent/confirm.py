@@ -6,7 +6,7 @@ Owns the opening of the seal. Nothing before it has scored a policy on the confi
 from __future__ import annotations
 
 import json
-import math
+import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from agent.arms import Arm
 from agent.events import Message, Observer, Progress
 from agent.history import History
 from agent.measure import Measurer, Subject, TrainingFailed, Untrusted
+from agent.seeds import seed_plan
 from agent.settings import RunSettings
 from agent.state_files import read_json, write_json
 from agent.winner import above_frontier, judge_confirmation
@@ -31,7 +32,7 @@ InParallel = Callable[[Callable[[int, Workspace], None], list[int]], None]
 
 @dataclass(frozen=True)
 class Confirming:
-    """What the confirmation of a run works with."""
+    """What the confirmation of a run works with; `seeds` are all that selection may have used."""
 
     directory: Path
     settings: RunSettings
@@ -40,6 +41,7 @@ class Confirming:
     measurer: Measurer
     history: History
     observer: Observer
+    seeds: Sequence[int]
 
     @staticmethod
     def trainings(settings: RunSettings, environment: Environment) -> int:
@@ -193,21 +195,16 @@ def _result(
 
 
 def _selection_change(confirming: Confirming, contenders: Sequence[Contender]) -> float | None:
-    """What selection saw of the winner against the baseline, over the evidence seeds they share."""
+    """What selection saw of the winner against the baseline, over the evidence seeds of each."""
     settings = confirming.settings
-    seeds = range(1, settings.seeds + 1)
-    before, after = (
-        confirming.history.measurements(contender.commit, Split.SELECTION, seeds)
-        for contender in contenders[:2]
-    )
-    shared = before.keys() & after.keys()
-    if not shared:
-        return None
-    changes = [
-        after[seed].score.metrics[settings.metric].value - before[seed].score.metrics[settings.metric].value
-        for seed in shared
-    ]
-    return math.fsum(changes) / len(changes)
+    means = []
+    for contender in contenders[:2]:
+        seeds = [seed for seed in confirming.seeds if seed not in seed_plan(settings.seeds).screening]
+        measured = confirming.history.measurements(contender.commit, Split.SELECTION, seeds).values()
+        if not measured:
+            return None
+        means.append(statistics.fmean(m.score.metrics[settings.metric].value for m in measured))
+    return means[1] - means[0]
 
 
 def _rows(measured: Mapping[int, Measurement]) -> list[dict[str, Any]]:

@@ -2,12 +2,18 @@
 
 Owns the verdict and the alpha that it may spend: it neither trains, nor scores, nor touches git.
 
-Seed index 0 is the screening seed: it chooses who enters the race and is never evidence. Indices 1..N
-are the evidence seeds. The baseline is measured on two more screening seeds, N+1 and N+2. All arms use
-the same seeds and tasks, so differences are paired by seed. What is claimed by a verdict is a claim
-about the tasks of the selection split; that it carries over to other tasks is for `winner`
-to say. The evidence seeds are shared by all attempts of a run: the bound on false keeps is for edits
-that were not chosen by looking at them.
+A screening seed chooses who enters the race and is never evidence; `seeds` says which are which. Both arms
+use the same seeds and tasks, so differences are paired by seed. What is claimed by a verdict is a claim
+about the tasks of the selection split; that it carries over to other tasks is for `winner` to say.
+
+The theory is alpha spending, twice. Over a run: the online fallback procedure (Tian & Ramdas 2021, arXiv
+1910.04900) gives every entrant a share of the run's alpha. Within a race: a spending function (Kim & DeMets
+1987, Biometrika 74) gives every look a share of the entrant's, and the looks are added up by Bonferroni,
+which holds whatever their dependence. Each look is Student's t on paired differences with their own variance,
+so unequal variances of the arms change nothing. It assumes that the differences of a null edit have a mean of
+at most nil and are near enough to normal: heavy tails make it keep less, two-valued differences on few seeds
+could make it keep more. Races share evidence seeds until their block is used up: the bound is for edits that
+were not chosen by looking at what those seeds said of others.
 """
 
 from __future__ import annotations
@@ -15,7 +21,8 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import Literal
 
 from agent.arms import (
@@ -29,20 +36,20 @@ from agent.arms import (
     signed,
     value_of,
 )
+from agent.seeds import SCREENING_SEED, SeedPlan
 from evaluators.significance import (
-    MOST_FLIPPED,
     least_significant_change,
     needed_seeds,
     paired_interval,
-    paired_lower_bound,
     paired_test,
-    sign_flip_p_value,
+    welch_lower_bound,
 )
 
-SCREENING_SEED = 0
-MORE_SCREENING_SEEDS = 2
+ENTERS_WITH = 0.75
+FIRST_LOOK = 5
+_SPENDING_POWER = 1.5
+_GIVE_UP_AFTER = 2
 _MOST_SEEDS = 99
-_GIVE_UP_AFTER = 3
 
 Decided = Literal["kept", "reverted", "inconclusive", "void"]
 
@@ -52,8 +59,10 @@ class Verdict:
     """What became of an attempt, and on which figures.
 
     `change` is the paired mean difference to the comparator, in units of the metric and signed as the
-    metric is; `interval` is its two-sided 95% t interval over seeds. `seeds` counts evidence seeds; with
-    none, `change` is the screening seed's and has no error. `alpha_spent` is 0 for who never entered.
+    metric is; `interval` is its two-sided 95% t interval over seeds, as if nobody had looked before. `seeds`
+    counts evidence seeds; with none, `change` is the screening seed's and has no error. `p_value` is the
+    last look's and was held against `threshold`, what that look could spend; both are None where no look was
+    taken. `alpha_spent` is what the entrant could spend in all, 0 for who never entered.
     """
 
     outcome: Decided
@@ -64,6 +73,8 @@ class Verdict:
     seeds: int
     guards: tuple[GuardResult, ...]
     reason: str
+    p_value: float | None = None
+    threshold: float | None = None
 
 
 @dataclass(frozen=True)
@@ -75,8 +86,8 @@ class NeedSeed:
 
 
 def expected_entrants(attempts: int) -> int:
-    """How many attempts are expected to pass screening: of null edits about a third does."""
-    return max(2, math.ceil(attempts / 3))
+    """How many attempts are expected to pass screening: of null edits about a quarter does."""
+    return max(2, math.ceil(attempts / 4))
 
 
 def alpha_for_entrant(run_alpha: float, entrants_so_far: Sequence[str], expected: int) -> float:
@@ -103,31 +114,44 @@ def alpha_for_entrant(run_alpha: float, entrants_so_far: Sequence[str], expected
     return alpha
 
 
+def alpha_at_look(alpha: float, look: int, seeds: int) -> float:
+    """What an entrant may spend of its `alpha` when `look` of at most `seeds` evidence seeds are in.
+
+    After n seeds alpha·(n/seeds)^1.5 is spent in all (Kim & DeMets 1987), beginning at the fifth seed, where
+    what came before is spent too; where fewer are allowed, all of it is spent at the last.
+    """
+    first = min(FIRST_LOOK, seeds)
+    if look < first:
+        return 0.0
+    before = (look - 1) / seeds if look > first else 0.0
+    return alpha * (math.pow(look / seeds, _SPENDING_POWER) - math.pow(before, _SPENDING_POWER))
+
+
 def judge(
-    attempt: Arm, comparator: Arm, baseline: Arm, rules: Rules, *, seeds: int, alpha: float, noise: float
+    attempt: Arm, comparator: Arm, baseline: Arm, rules: Rules, *, plan: SeedPlan, alpha: float, noise: float
 ) -> Verdict | NeedSeed:
     """Decide an attempt, or ask for the next seed.
 
-    `seeds` is how many evidence seeds an attempt may have, `alpha` what this entrant may spend, `noise`
-    the seed standard deviation of the baseline's metric. An attempt enters if the screening seed shows
-    at least a quarter of `noise`, held half against the comparator on that seed and half against its
-    mean over screening seeds (index 0 and those above `seeds`, which are never evidence), so that one
-    lucky seed of the comparator does not shut out everything. It is reverted as soon as three or more
-    evidence seeds leave no hope: a gain one standard error above what they show, held half against the
-    same seeds and half against the mean of all of the comparator's, would not pass in the end. Giving
-    up, on whatever ground, cannot add false keeps. With all seeds it is kept if a one-sided paired test
-    passes at `alpha` and every guard is shown to hold. The test flips signs, which a seed that collapses
-    cannot upset; where too few seeds for `alpha` have too few flips, it is Student's t.
+    `plan` says which seeds an attempt may have, `alpha` what this entrant may spend, `noise` is the seed
+    standard deviation of the baseline's metric. An attempt enters if the screening seed shows at least three
+    quarters of `noise`, held half against the comparator on that seed and half against its mean over all
+    screening seeds, so that one lucky seed of the comparator does not shut out everything. From the fifth
+    evidence seed on it is kept as soon as a one-sided paired t test against the rules' minimum effect passes
+    at what that look may spend and every guard is shown to hold. It is reverted as soon as two or more
+    evidence seeds leave no hope: a gain one standard error above what they show, held half against the same
+    seeds and half against the mean of all of the comparator's, would not pass in the end. Giving up, on
+    whatever ground, cannot add false keeps.
 
     Raises:
         InvalidComparison: a seed that the attempt has is missing on the other side, or a metric is.
         ValueError: fewer than two evidence seeds, or a negative noise.
     """
+    seeds = len(plan.evidence)
     if seeds < 2 or noise < 0:
         raise ValueError(f"need at least 2 evidence seeds and a noise of at least 0, got {seeds}, {noise}")
     if SCREENING_SEED not in attempt.scores:
         return NeedSeed(SCREENING_SEED, "the screening seed says who enters the race")
-    evidence = _evidence(attempt, seeds)
+    evidence = _evidence(attempt, plan)
     for seed in (SCREENING_SEED, *evidence):
         if not all(math.isfinite(metric.value) for metric in attempt.scores[seed].metrics.values()):
             return Verdict(
@@ -136,46 +160,95 @@ def judge(
             )  # fmt: skip
     sign = 1.0 if rules.direction == "maximise" else -1.0
     if not evidence:
-        return _screen(attempt, comparator, baseline, rules, sign, noise, seeds)
+        return _screen(attempt, comparator, baseline, rules, sign, noise, plan)
     changes = [sign * change for change in paired_changes(attempt, comparator, rules.metric, evidence)]
-    guards = _guards(attempt, baseline, rules, evidence)
+    guards = _guards(attempt, baseline, rules, evidence, seeds)
     if len(evidence) < 2:
-        return NeedSeed(evidence[-1] + 1, f"{signed(sign * changes[0])} on one evidence seed")
-    test = paired_test(changes)
-    low, high = sorted(sign * bound for bound in paired_interval(changes, LEVEL))
-    figures = f"{signed(sign * test.change)} ± {test.standard_error:.3g} on {test.seeds} seeds"
+        return NeedSeed(plan.evidence[1], f"{signed(sign * changes[0])} on one evidence seed")
+    unpaired = sign * _unpaired(attempt, comparator, rules.metric, evidence)
+    return _Race(changes, unpaired, guards, rules, sign, plan.evidence, alpha, noise).ruling()
 
-    def verdict(outcome: Decided, reason: str) -> Verdict:
-        return Verdict(
-            outcome, sign * test.change, test.standard_error, (low, high), alpha, test.seeds, guards, reason
-        )
 
-    if test.change <= 0 and test.seeds == seeds:
-        return verdict("reverted", f"no gain: {figures}")
-    if _GIVE_UP_AFTER <= test.seeds < seeds:
-        hoped = (test.change + sign * _unpaired(attempt, comparator, rules.metric, evidence)) / 2
-        spread = min(noise, test.standard_deviation)
-        if hoped + spread / math.sqrt(test.seeds) < least_significant_change(spread, seeds, alpha):
-            return verdict("reverted", f"no gain in sight: {figures}")
-    if test.standard_deviation <= 1e-9 * test.change:
-        return verdict(
-            "void", f"{figures}: seeds that change nothing cannot be trusted; look for a fixed seed"
-        )
-    broken = _broken(guards, final=test.seeds == seeds)
-    if broken is not None:
-        return verdict("reverted", f"{guard_sentence(broken)}; {rules.metric} {figures}")
-    if test.seeds < seeds:
-        return NeedSeed(evidence[-1] + 1, figures)
-    p_value, test_name = _p_value(changes, alpha)
-    tested = f"{figures}, p = {p_value:.2g} by {test_name} against alpha = {alpha:.2g}"
-    if p_value > alpha:
-        pairs = needed_seeds(test.change, test.standard_deviation, alpha, most=_MOST_SEEDS)
-        needs = f"about {max(pairs, seeds + 1)}" if pairs else f"more than {_MOST_SEEDS}"
+@dataclass(frozen=True)
+class _Race:
+    """A race with at least two evidence seeds; changes and `unpaired` are signed so that more is better."""
+
+    changes: Sequence[float]
+    unpaired: float
+    guards: tuple[GuardResult, ...]
+    rules: Rules
+    sign: float
+    seeds: Sequence[int]
+    alpha: float
+    noise: float
+
+    def ruling(self) -> Verdict | NeedSeed:
+        """The verdict as soon as there is one."""
+        test = paired_test(self.changes)
+        final = test.seeds == len(self.seeds)
+        if test.standard_deviation <= 1e-9 * test.change:
+            reason = f"{self._figures()}: seeds that change nothing cannot be trusted; look for a fixed seed"
+            return self._verdict("void", reason)
+        if final and test.change <= 0:
+            return self._verdict("reverted", f"no gain: {self._figures()}")
+        if not final and test.seeds >= _GIVE_UP_AFTER and not self._hope():
+            return self._verdict("reverted", f"no gain in sight: {self._figures()}")
+        broken = _broken(self.guards, final=final)
+        if broken is not None:
+            reason = f"{guard_sentence(broken)}; {self.rules.metric} {self._figures()}"
+            return self._verdict("reverted", reason)
+        threshold = alpha_at_look(self.alpha, test.seeds, len(self.seeds))
+        if threshold > 0:
+            return self._looked(threshold, final=final)
+        return NeedSeed(self.seeds[test.seeds], self._figures())
+
+    def _looked(self, threshold: float, *, final: bool) -> Verdict | NeedSeed:
+        least = self.rules.minimum_effect
+        test = paired_test([change - least for change in self.changes])
+        over = f" over {least:g}" if least else ""
+        tested = f"{self._figures()}, p = {test.p_value:.2g}{over} against alpha = {threshold:.2g}"
+
+        def verdict(outcome: Decided, reason: str) -> Verdict:
+            return replace(self._verdict(outcome, reason), p_value=test.p_value, threshold=threshold)
+
+        doubtful = next((guard for guard in self.guards if not guard.holds), None)
+        if test.p_value <= threshold and doubtful is None:
+            return verdict("kept", tested)
+        if not final:
+            return NeedSeed(self.seeds[test.seeds], self._figures())
+        if test.p_value <= threshold and doubtful is not None:
+            return verdict("inconclusive", f"{tested}, but {guard_sentence(doubtful)}")
+        pairs = needed_seeds(test.change, test.standard_deviation, threshold, most=_MOST_SEEDS)
+        needs = f"about {max(pairs, len(self.seeds) + 1)}" if pairs else f"more than {_MOST_SEEDS}"
         return verdict("inconclusive", f"{tested}: needs {needs} seeds to decide")
-    doubtful = next((guard for guard in guards if not guard.holds), None)
-    if doubtful is not None:
-        return verdict("inconclusive", f"{tested}, but {guard_sentence(doubtful)}")
-    return verdict("kept", tested)
+
+    def _hope(self) -> bool:
+        """Whether a gain one standard error above what was seen would pass in the end."""
+        test = paired_test(self.changes)
+        spread = min(self.noise, test.standard_deviation)
+        hoped = (test.change + self.unpaired) / 2 + spread / math.sqrt(test.seeds)
+        seeds = len(self.seeds)
+        last = alpha_at_look(self.alpha, seeds, seeds)
+        return hoped >= self.rules.minimum_effect + least_significant_change(spread, seeds, last)
+
+    def _figures(self) -> str:
+        test = paired_test(self.changes)
+        return f"{signed(self.sign * test.change)} ± {test.standard_error:.3g} on {test.seeds} seeds"
+
+    def _verdict(self, outcome: Decided, reason: str) -> Verdict:
+        test = paired_test(self.changes)
+        low, high = sorted(self.sign * bound for bound in paired_interval(self.changes, LEVEL))
+        change = self.sign * test.change
+        return Verdict(
+            outcome,
+            change,
+            test.standard_error,
+            (low, high),
+            self.alpha,
+            test.seeds,
+            self.guards,
+            reason,
+        )
 
 
 def _unpaired(attempt: Arm, comparator: Arm, metric: str, evidence: Sequence[int]) -> float:
@@ -185,52 +258,51 @@ def _unpaired(attempt: Arm, comparator: Arm, metric: str, evidence: Sequence[int
     )
 
 
-def _p_value(changes: Sequence[float], alpha: float) -> tuple[float, str]:
-    """By sign flips where they can reach `alpha` and can be counted, by t otherwise: never by the data."""
-    if 2.0 ** -len(changes) <= alpha and len(changes) <= MOST_FLIPPED:
-        return sign_flip_p_value(changes), "sign flips"
-    return paired_test(changes).p_value, "t"
-
-
 def _screen(
-    attempt: Arm, comparator: Arm, baseline: Arm, rules: Rules, sign: float, noise: float, seeds: int
+    attempt: Arm, comparator: Arm, baseline: Arm, rules: Rules, sign: float, noise: float, plan: SeedPlan
 ) -> Verdict | NeedSeed:
     paired = paired_changes(attempt, comparator, rules.metric, [SCREENING_SEED])[0]
-    screening = [seed for seed in comparator.scores if seed == SCREENING_SEED or seed > seeds]
+    screening = [seed for seed in plan.screening if seed in comparator.scores]
     usual = statistics.fmean(value_of(comparator, seed, rules.metric) for seed in screening)
     change = (paired + value_of(attempt, SCREENING_SEED, rules.metric) - usual) / 2
-    guards = _guards(attempt, baseline, rules, [SCREENING_SEED])
+    guards = _guards(attempt, baseline, rules, [SCREENING_SEED], len(plan.evidence))
     reason = None
-    if sign * change <= 0 or sign * change < noise / 4:
-        needed = signed(sign * noise / 4)
+    if sign * change <= 0 or sign * change < ENTERS_WITH * noise:
+        needed = signed(sign * ENTERS_WITH * noise)
         seen = f"{signed(change)} on the screening seed"
-        reason = f"screened out: {seen}, {needed} (a quarter of the noise) enters"
+        reason = f"screened out: {seen}, {needed} ({ENTERS_WITH:g} of the noise) enters"
     for guard in guards:
         slack = guard.tolerance + 3.0 * _seed_deviation(baseline, guard.metric)
         if reason is None and guard.change < -slack:
             reason = f"screened out: {guard_sentence(guard)}, too far for seed noise"
     if reason is not None:
         return Verdict("reverted", change, None, None, 0.0, 0, guards, reason)
-    return NeedSeed(SCREENING_SEED + 1, f"enters with {signed(change)} on the screening seed")
+    return NeedSeed(plan.evidence[0], f"enters with {signed(change)} on the screening seed")
 
 
-def _evidence(attempt: Arm, seeds: int) -> list[int]:
-    evidence: list[int] = []
-    while len(evidence) < seeds and len(evidence) + 1 in attempt.scores:
-        evidence.append(len(evidence) + 1)
-    return evidence
+def _evidence(attempt: Arm, plan: SeedPlan) -> list[int]:
+    """The seeds that may be looked at: up to the first that is missing."""
+    return list(takewhile(lambda seed: seed in attempt.scores, plan.evidence))
 
 
-def _guards(attempt: Arm, baseline: Arm, rules: Rules, seeds: Sequence[int]) -> tuple[GuardResult, ...]:
+def _guards(
+    attempt: Arm, baseline: Arm, rules: Rules, shown: Sequence[int], seeds: int
+) -> tuple[GuardResult, ...]:
+    """Every guard on the seeds `shown` against all of the baseline's, by Welch's t.
+
+    All must hold, so each may spend the whole 5% over its looks (intersection-union: Berger 1982).
+    """
+    level = 1.0 - (alpha_at_look(1.0 - LEVEL, len(shown), seeds) or 1.0 - LEVEL)
     results = []
     for guard in rules.guards:
-        changes = paired_changes(attempt, baseline, guard.metric, seeds)
-        mean = statistics.fmean(changes)
-        if len(changes) < 2:
-            results.append(GuardResult(guard.metric, guard.tolerance, mean, None, None, None))
+        ours = [value_of(attempt, seed, guard.metric) for seed in shown]
+        theirs = [value_of(baseline, seed, guard.metric) for seed in baseline.scores]
+        if min(len(ours), len(theirs)) < 2:
+            change = statistics.fmean(ours) - statistics.fmean(theirs)
+            results.append(GuardResult(guard.metric, guard.tolerance, change, None, None, None))
         else:
-            error = paired_test(changes).standard_error
-            results.append(guard_result(guard, mean, error, paired_lower_bound(changes, LEVEL)))
+            found = welch_lower_bound(ours, theirs, level)
+            results.append(guard_result(guard, found.change, found.standard_error, found.bound))
     return tuple(results)
 
 

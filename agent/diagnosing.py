@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
-from agent.decision import SCREENING_SEED
 from agent.diagnosis import EntropyDiagnosis, diagnose
 from agent.history import History
 from agent.measure import trained
 from agent.researchers.configuration import ENTROPY_CONTROL
+from agent.seeds import SCREENING_SEED
 from agent.state_files import write_json
 from agent.trace import read_trace
 from environments.base import Split

@@ -46,6 +46,16 @@ class History:
     def arm(self, commit: str, split: Split, seeds: Sequence[int]) -> Arm:
         return Arm({seed: m.score for seed, m in self.measurements(commit, split, seeds).items()})
 
+    def race_outcomes(self, last: int | None = None) -> list[str]:
+        """What became of the attempts that raced, up to the attempt `last`, in the order of their entry."""
+        raced = [
+            record
+            for record in self.ledger.attempts()
+            if "Entrant" in record.trailers and (last is None or record.number <= last)
+        ]
+        raced.sort(key=lambda record: int(record.trailers["Entrant"]))
+        return [record.verdict or "open" for record in raced]
+
     def incumbent_number(self) -> int:
         """The number of the attempt that `main` points at; 0 is the baseline."""
         commit = self.ledger.incumbent()

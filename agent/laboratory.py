@@ -10,21 +10,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agent.attempt_folder import AttemptFolder
-from agent.decision import MORE_SCREENING_SEEDS
 from agent.diagnosing import diagnosis_text
 from agent.events import Observer
 from agent.history import History
 from agent.measure import Measurer
 from agent.researchers.base import Context, Researcher
 from agent.search import hill_climb
+from agent.seeds import block_after, every_seed
 from agent.settings import RunSettings
 from environments.base import EnvironmentSpec
 from workspaces.ledger import Ledger
-
-
-def every_seed(settings: RunSettings) -> range:
-    """The seed indices that the baseline is measured on."""
-    return range(settings.seeds + 1 + MORE_SCREENING_SEEDS)
 
 
 @dataclass(frozen=True)
@@ -49,7 +44,7 @@ class Laboratory:
     @property
     def seeds(self) -> range:
         """Every seed index that an arm may have been measured on."""
-        return every_seed(self.settings)
+        return every_seed(self.settings.seeds, block_after(self.history.race_outcomes()))
 
     @property
     def baseline(self) -> str:

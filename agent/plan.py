@@ -12,20 +12,27 @@ import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, cast
 
 from agent import own_controls
-from agent.laboratory import every_seed
 from agent.researchers.base import Researcher
-from agent.settings import GuardSetting, RunSettings, TrainingSettings
+from agent.seeds import every_seed
+from agent.settings import GuardSetting, Researchers, RunSettings, TrainingSettings
 from environments.base import EnvironmentSpec, SzilardError
 from environments.registry import is_path, load
 
 SHOWN_VERSIONS = ("szilard", "torch", "langgraph", "gitpython")
 SCORE_SECONDS = 5.0
-SCREENED_SHARE = 1 / 3
+SCREENED_SHARE = 1 / 4
 LEAST_CONFIRMATION_SEEDS = 5
+_PROPOSES = {
+    "catalogue": "the catalogue (no model, no network)",
+    "language-model": "language model {model}",
+    "random": "chance, out of the catalogue",
+    "tpe": "Optuna's TPE sampler, out of the catalogue",
+}
 
 
 class InvalidOption(SzilardError):
@@ -79,7 +86,7 @@ def plan(
         **dict(training) | {"name": _name(name, runs_dir, load(training.environment).spec.name)},
         attempts=attempts,
         confirmation_seeds=max(LEAST_CONFIRMATION_SEEDS, 4 * training.seeds // 3),
-        researcher=cast(Literal["catalogue", "language-model"], researcher),
+        researcher=cast(Researchers, researcher),
         model=model,
         search=cast(Literal["hill-climb"], search),
         keep_policies=keep_policies,
@@ -144,7 +151,7 @@ def describe(settings: RunSettings) -> list[str]:
     spec = load(settings.environment).spec
     entrants = settings.attempts * SCREENED_SHARE
     trainings = round(
-        len(every_seed(settings))
+        len(every_seed(settings.seeds))
         + settings.attempts
         + entrants * settings.seeds
         + 2 * settings.confirmation_seeds
@@ -152,8 +159,8 @@ def describe(settings: RunSettings) -> list[str]:
     )
     minutes = trainings * (spec.seconds_per_attempt + SCORE_SECONDS) / settings.workers / 60
     guards = ", ".join(f"{g.metric} may fall by at most {g.tolerance:g}" for g in settings.guards) or "none"
-    who = f"language model {settings.model}" if settings.model else "the catalogue (no model, no network)"
-    first = "" if settings.model else ", tried before those of the catalogue"
+    who = _PROPOSES[settings.researcher].format(model=settings.model)
+    first = ", tried before those of the catalogue" if settings.researcher == "catalogue" else ""
     until = f", or {settings.minutes:g} minutes" if settings.minutes else ""
     return [
         f"Goal: {settings.goal}",
@@ -188,9 +195,13 @@ def researcher_of(settings: RunSettings) -> Researcher:
         if settings.model is None:
             raise InvalidOption("--researcher language-model needs --model NAME.")
         return LanguageModelResearcher(settings.model)
-    from agent.researchers.catalogue import CatalogueResearcher
+    if settings.researcher == "tpe" and find_spec("optuna") is None:
+        raise InvalidOption("--researcher tpe needs Optuna: pip install 'szilard[tpe]'.")
+    from agent.researchers import blind, catalogue
 
-    return CatalogueResearcher()
+    if settings.researcher == "tpe":
+        return blind.TpeResearcher()
+    return blind.RandomResearcher() if settings.researcher == "random" else catalogue.CatalogueResearcher()
 
 
 def _name(name: str | None, runs_dir: Path, environment: str) -> str:

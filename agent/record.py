@@ -8,7 +8,8 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Mapping
 
-from agent.decision import SCREENING_SEED, Verdict
+from agent.decision import Verdict
+from agent.seeds import SCREENING_SEED
 from agent.settings import RunSettings
 from workspaces.measurements import Measurement
 
@@ -46,6 +47,9 @@ def figures(
                 f"{g.metric} {g.change:+.5f} (allowed {-g.tolerance:+g})" for g in verdict.guards
             )
         trailers["Alpha-Spent"] = f"{verdict.alpha_spent:.6g}"
+        if verdict.p_value is not None and verdict.threshold is not None:
+            trailers["P-Value"] = f"{verdict.p_value:.3g}"
+            trailers["Threshold"] = f"{verdict.threshold:.3g}"
     trailers["Compared-With"] = str(compared_with)
     if measured:
         trailers["Seeds"] = ", ".join(map(str, sorted(measured)))

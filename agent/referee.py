@@ -6,14 +6,15 @@ rule itself is in `decision`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from agent.arms import Arm
 from agent.attempt_folder import CONVERSATION_FILE
-from agent.decision import SCREENING_SEED, NeedSeed, Verdict, alpha_for_entrant, expected_entrants, judge
+from agent.decision import NeedSeed, Verdict, alpha_for_entrant, expected_entrants, judge
 from agent.diagnosing import diagnosis_of, keep_diagnosis
 from agent.laboratory import Laboratory
 from agent.record import figures
+from agent.seeds import SCREENING_SEED, SeedPlan, block_after, seed_plan
 from environments.base import Split
 from workspaces.measurements import Measurement
 
@@ -29,7 +30,12 @@ class Referee:
         self.entrants = dict(entrants)
 
     def judge(
-        self, code: str, comparator: str, alpha: float | None, last: int = SCREENING_SEED
+        self,
+        code: str,
+        comparator: str,
+        alpha: float | None,
+        plan: SeedPlan,
+        last: int = SCREENING_SEED,
     ) -> Verdict | NeedSeed:
         """The verdict on a code commit by its seeds up to `last`, or the next seed that it needs.
 
@@ -37,7 +43,7 @@ class Referee:
         at. More may be stored of the same code, and is not looked at before its turn.
         """
         laboratory, settings = self.laboratory, self.laboratory.settings
-        measured = self._measured(code, last)
+        measured = self._measured(code, plan.until(last))
         outcomes = {m.score.metrics[settings.metric].per_task or m.policy_hash for m in measured.values()}
         if min(len(outcomes), len({m.policy_hash for m in measured.values()})) < len(measured):
             reason = "two seeds gave the same policy: the edit fixes the seed"
@@ -47,10 +53,15 @@ class Referee:
             self._arm(comparator),
             self._arm(laboratory.baseline),
             settings,
-            seeds=settings.seeds,
+            plan=plan,
             alpha=alpha or 0.0,
             noise=laboratory.noise,
         )
+
+    def plan(self, number: int) -> SeedPlan:
+        """The seeds of an attempt's race, by what became of the races of earlier rounds."""
+        earlier = self.laboratory.history.race_outcomes(self.laboratory.horizon(number))
+        return seed_plan(self.laboratory.settings.seeds, block_after(earlier))
 
     def enter(self, number: int) -> tuple[int, float]:
         """Place of an attempt in the race and what alpha it may spend.
@@ -66,8 +77,10 @@ class Referee:
         settings = self.laboratory.settings
         return place, alpha_for_entrant(settings.alpha, outcomes, expected_entrants(settings.attempts))
 
-    def rule(self, number: int, parent: int, comparator: str, code: str, verdict: Verdict, last: int) -> str:
-        """Record a verdict; a winner is promoted, one that comes late is to be raced anew."""
+    def rule(
+        self, number: int, parent: int, comparator: str, code: str, verdict: Verdict, looked: Sequence[int]
+    ) -> str:
+        """Record a verdict on the seeds looked at; a winner is promoted, a late one is to be raced anew."""
         outcome, reason, late = verdict.outcome, verdict.reason, False
         if outcome == "kept" and self.laboratory.ledger.incumbent() != comparator:
             outcome, late = "inconclusive", True
@@ -75,7 +88,7 @@ class Referee:
                 f"beats attempt {parent}, which is no longer the incumbent; while attempts are left it is "
                 f"raced anew on the newer one ({reason})"
             )
-        self._conclude(number, parent, outcome, reason, code, verdict, last, late=late)
+        self._conclude(number, parent, outcome, reason, code, verdict, looked, late=late)
         self.settle(number, comparator)
         return outcome
 
@@ -103,12 +116,12 @@ class Referee:
         reason: str,
         code: str | None,
         verdict: Verdict | None,
-        last: int | None = None,
+        looked: Sequence[int] | None = None,
         *,
         late: bool = False,
     ) -> None:
         laboratory = self.laboratory
-        measured = self._measured(code, last) if code is not None else {}
+        measured = self._measured(code, looked) if code is not None else {}
         trailers = figures(laboratory.settings, verdict, measured, compared_with=parent)
         folder = laboratory.folder(number).path
         diagnosis = diagnosis_of(laboratory.history, folder, code) if code is not None else None
@@ -123,9 +136,9 @@ class Referee:
     def _arm(self, commit: str) -> Arm:
         return self.laboratory.history.arm(commit, Split.SELECTION, self.laboratory.seeds)
 
-    def _measured(self, code: str, last: int | None = None) -> dict[int, Measurement]:
-        """What is stored of a code, up to the seed `last`."""
-        seeds = self.laboratory.seeds if last is None else range(last + 1)
+    def _measured(self, code: str, looked: Sequence[int] | None = None) -> dict[int, Measurement]:
+        """What is stored of a code, on the seeds that were looked at or on all."""
+        seeds = self.laboratory.seeds if looked is None else looked
         return self.laboratory.history.measurements(code, Split.SELECTION, seeds)
 
     def _keep_evidence(self, number: int, code: str | None, measured: Mapping[int, Measurement]) -> None:

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from agent.laboratory import Laboratory
 from agent.measure import Cancelled, Subject, TrainingFailed, Untrusted
@@ -20,12 +21,20 @@ _LOOK_AGAIN_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
-class Race:
-    """An entrant: what is measured, the seed that its own worker is at, and the last that it may have."""
+class Trained:
+    """One training on selection: a commit on a seed, and the folder of its logs."""
 
-    subject: Subject
+    commit: str
+    folder: Path
     seed: int
-    last: int
+
+
+@dataclass(frozen=True)
+class Race:
+    """An entrant: the seed that its own worker is at, and what else it may ask for, in that order."""
+
+    seed: int
+    coming: tuple[Trained, ...]
 
 
 class Rounds:
@@ -37,8 +46,8 @@ class Rounds:
         self._lock = threading.Lock()
         self._screened: set[int] = set()
         self._races: dict[int, Race] = {}
-        self._helped: set[tuple[int, int]] = set()
-        self._in_training: set[tuple[int, int]] = set()
+        self._helped: set[Trained] = set()
+        self._in_training: set[Trained] = set()
 
     def proposed(self, numbers: range) -> bool:
         """Whether all of these have their code in the ledger."""
@@ -63,10 +72,10 @@ class Rounds:
         with self._lock:
             self._races.pop(number, None)
 
-    def helped(self, number: int, seed: int) -> bool:
-        """Whether another worker is training a seed of an attempt just now."""
+    def helped(self, trained: Trained) -> bool:
+        """Whether another worker is at a training just now."""
         with self._lock:
-            return (number, seed) in self._in_training
+            return trained in self._in_training
 
     def wait(self, until: Callable[[], bool], workspace: Workspace) -> None:
         """Come back once `until` holds; help whoever races in the meantime.
@@ -85,28 +94,30 @@ class Rounds:
         found = self._next()
         if found is None:
             return False
-        number, race, seed = found
-        subject = Subject(race.subject.commit, race.subject.folder, workspace)
+        number, trained = found
+        subject = Subject(trained.commit, trained.folder, workspace)
         try:
             with suppress(TrainingFailed, Untrusted):
-                self._laboratory.measurer.measure(subject, seed, Split.SELECTION)
+                self._laboratory.measurer.measure(subject, trained.seed, Split.SELECTION)
         finally:
             with self._lock:
-                self._in_training.discard((number, seed))
+                self._in_training.discard(trained)
         if self._decided(number):
             self._laboratory.tidy(number)
         return True
 
-    def _next(self) -> tuple[int, Race, int] | None:
+    def _next(self) -> tuple[int, Trained] | None:
+        """What a race asks for next: no further ahead of its seed than there are other workers."""
         measurer = self._laboratory.measurer
         with self._lock:
             for number, race in sorted(self._races.items()):
-                for seed in range(race.seed + 1, min(race.last, race.seed + self._ahead) + 1):
-                    found = measurer.find(race.subject.commit, seed, Split.SELECTION)
-                    if found is None and (number, seed) not in self._helped:
-                        self._helped.add((number, seed))
-                        self._in_training.add((number, seed))
-                        return number, race, seed
+                near = list(dict.fromkeys(trained.seed for trained in race.coming))[: self._ahead + 1]
+                for trained in (trained for trained in race.coming if trained.seed in near):
+                    found = measurer.find(trained.commit, trained.seed, Split.SELECTION)
+                    if found is None and trained not in self._helped:
+                        self._helped.add(trained)
+                        self._in_training.add(trained)
+                        return number, trained
         return None
 
     def _decided(self, number: int) -> bool:

@@ -22,10 +22,11 @@ from agent.confirm import Confirming, confirm
 from agent.diagnosing import keep_baseline_diagnosis
 from agent.events import Message, Observer, Progress
 from agent.history import History
-from agent.laboratory import Laboratory, every_seed
+from agent.laboratory import Laboratory
 from agent.measure import Subject, TrainingFailed
 from agent.opening import Interrupted, Opened, opened, owned
 from agent.plan import describe, plan, researcher_of
+from agent.seeds import block_after, every_seed
 from agent.settings import RunSettings
 from agent.state_files import Clock, read_json, write_json
 from agent.summary import RunSummary, summarise
@@ -153,6 +154,7 @@ class Run:
             self.measurer,
             self.history,
             self.observer,
+            laboratory.seeds,
         )
         confirmation = confirm(confirming, self.workers.each)
         summary = summarise(self.directory, self.settings, self.ledger, confirmation)
@@ -166,7 +168,8 @@ class Run:
             raise SzilardError(
                 f"There is no attempt {attempt} in {self.directory}; `szilard log` lists them."
             )
-        seeds = self.history.measurements(commit, Split.SELECTION, range(self.settings.seeds + 1))
+        used = every_seed(self.settings.seeds, block_after(self.history.race_outcomes()))
+        seeds = self.history.measurements(commit, Split.SELECTION, used)
         if not seeds:
             raise SzilardError(f"Attempt {attempt} was never measured, so there is nothing to compare with.")
         seed = min((s for s in seeds if s > 0), default=0)
@@ -201,7 +204,7 @@ class Run:
         return start
 
     def _baseline(self, start: Score) -> Mapping[int, Measurement]:
-        commit, seeds = self.ledger.tags()["baseline"], every_seed(self.settings)
+        commit, seeds = self.ledger.tags()["baseline"], every_seed(self.settings.seeds)
         done = self.history.measurements(commit, Split.SELECTION, seeds)
         folder = self.directory / "attempts" / "0000"
 

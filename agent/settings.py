@@ -18,6 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from environments.base import SzilardError
 
+Researchers = Literal["catalogue", "language-model", "random", "tpe"]
+
 RUN_FILE = "run.json"
 KEY_FILE = ".key"
 
@@ -49,6 +51,9 @@ class TrainingSettings(BaseModel):
     direction: Literal["maximise", "minimise"]
     guards: tuple[GuardSetting, ...]
     minutes: float | None = Field(default=None, gt=0)
+    minimum_effect: float = Field(
+        default=0.0, ge=0.0, allow_inf_nan=False, description="a gain of the metric that is of interest"
+    )
     seeds: int = Field(ge=2, description="evidence seeds of whatever is compared")
     workers: int = Field(ge=1)
     device: Literal["cpu", "cuda"]
@@ -68,7 +73,7 @@ class RunSettings(TrainingSettings):
 
     attempts: int = Field(ge=1)
     confirmation_seeds: int = Field(ge=2)
-    researcher: Literal["catalogue", "language-model"]
+    researcher: Researchers
     model: str | None = None
     search: Literal["hill-climb"] = "hill-climb"
     alpha: float = Field(default=0.1, gt=0, lt=1)

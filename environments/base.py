@@ -108,7 +108,8 @@ class Guard:
 class EnvironmentSpec:
     """What a domain is, in one place; everything a person or a researcher must know before training.
 
-    `budget` is what one training may spend: rollout `tokens` and optimiser `updates`.
+    `budget` is what one training may spend: rollout `tokens` and optimiser `updates`. A change of the metric
+    by less than `minimum_effect` is of no interest, however sure.
     """
 
     name: str
@@ -126,6 +127,7 @@ class EnvironmentSpec:
     budget: Mapping[str, int]
     seconds_per_attempt: float
     seeds: int
+    minimum_effect: float = 0.0
 
     def better(self, change: float) -> float:
         """The change of the primary metric, signed so that positive is an improvement."""

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-MOST_FLIPPED = 16
-
 
 @dataclass(frozen=True)
 class PairedTest:
@@ -63,24 +61,6 @@ def paired_test(differences: Sequence[float]) -> PairedTest:
     return PairedTest(change, deviation, error, p_value, len(values))
 
 
-def sign_flip_p_value(differences: Sequence[float]) -> float:
-    """One-sided p-value of the mean of paired differences (positive is better), by all 2^n sign flips.
-
-    Exact where a null difference is as likely to be positive as negative of the same size (Fisher 1935,
-    The Design of Experiments, section 21), whatever its distribution: a single seed that collapses
-    cannot hide a gain that all the others show, as it does in a t test. The least value is 2^-n.
-
-    Raises:
-        ValueError: fewer than two differences, more than 16, or one that is not finite.
-    """
-    values = _finite(differences)
-    if values.ndim != 1 or not 2 <= len(values) <= MOST_FLIPPED:
-        raise ValueError(f"sign flips need 2 to {MOST_FLIPPED} differences, got {values.size}")
-    flips = 1.0 - 2.0 * (np.arange(2 ** len(values))[:, None] >> np.arange(len(values)) & 1)
-    rounding = 1e-12 * float(np.abs(values).sum())
-    return float(np.mean(flips @ values >= values.sum() - rounding))
-
-
 def paired_interval(differences: Sequence[float], level: float = 0.95) -> tuple[float, float]:
     """Two-sided t interval of the mean of paired differences, one a seed.
 
@@ -92,15 +72,33 @@ def paired_interval(differences: Sequence[float], level: float = 0.95) -> tuple[
     return (test.change - half, test.change + half)
 
 
-def paired_lower_bound(differences: Sequence[float], level: float = 0.95) -> float:
-    """One-sided lower t bound of the mean of paired differences, one a seed.
+@dataclass(frozen=True)
+class LowerBound:
+    """A difference of two means, its standard error, and its one-sided lower bound."""
+
+    change: float
+    standard_error: float
+    bound: float
+
+
+def welch_lower_bound(ours: Sequence[float], theirs: Sequence[float], level: float = 0.95) -> LowerBound:
+    """One-sided lower bound of mean(ours) - mean(theirs), whose variances may differ (Welch 1947).
 
     Raises:
-        ValueError: fewer than two differences, one that is not finite, or a level outside (0.5, 1).
+        ValueError: fewer than two values on a side, one that is not finite, or a level outside (0.5, 1).
     """
     if not 0.5 < level < 1:
         raise ValueError(f"the level of a one-sided bound must lie within (0.5, 1), got {level}")
-    return paired_interval(differences, 2.0 * level - 1.0)[0]
+    mine, yours = _finite(ours), _finite(theirs)
+    if min(len(mine), len(yours)) < 2:
+        raise ValueError(f"Welch's t needs 2 values on each side, got {len(mine)} and {len(yours)}")
+    change = float(mine.mean() - yours.mean())
+    parts = [float(values.var(ddof=1)) / len(values) for values in (mine, yours)]
+    error = math.sqrt(sum(parts))
+    spread = parts[0] ** 2 / (len(mine) - 1) + parts[1] ** 2 / (len(yours) - 1)
+    if spread == 0:
+        return LowerBound(change, 0.0, change)
+    return LowerBound(change, error, change - _quantile(2.0 * level - 1.0, error**4 / spread) * error)
 
 
 def crossed_interval(

@@ -74,8 +74,9 @@ def _guards(
 )
 @click.option(
     "--researcher",
-    type=click.Choice(["catalogue", "language-model"]),
-    help="Who proposes.  [default: catalogue; language-model with --model]",
+    type=click.Choice(["catalogue", "language-model", "random", "tpe"]),
+    help="Who proposes; random and tpe are baselines that know options, not meanings."
+    "  [default: catalogue; language-model with --model]",
 )
 @click.option("--model", help="Language model that proposes; needs OPENAI_API_KEY or OPENAI_BASE_URL.")
 @click.option(
@@ -137,9 +138,9 @@ def command(
     Example:
       szilard run "Solve more countdown problems in up to 16 tries" --attempts 8 --guard pass@1=0.02
     """
-    if researcher == "catalogue" and model is not None:
+    if researcher not in (None, "language-model") and model is not None:
         raise click.UsageError(
-            "--model names a language model, but --researcher is catalogue: leave one away."
+            f"--model names a language model, but --researcher is {researcher}: leave one away."
         )
     if researcher == "language-model" and model is None:
         raise click.UsageError("--researcher language-model needs --model NAME.")
@@ -159,7 +160,7 @@ def command(
         seeds=seeds,
         workers=workers or min(os.cpu_count() or 1, 2),
         device=device,
-        researcher="language-model" if model is not None else "catalogue",
+        researcher=researcher or ("language-model" if model is not None else "catalogue"),
         model=model,
         search=search,
         runs_dir=runs_dir,

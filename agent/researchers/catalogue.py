@@ -14,11 +14,12 @@ from pathlib import Path
 import numpy as np
 
 from agent.proposal import Proposal
-from agent.researchers.base import Context, HistoryEntry, NoProposal
+from agent.researchers.base import Context, NoProposal
 from agent.researchers.configuration import Configuration, edits, neighbours, read
-from agent.researchers.control_table import CONTROLS, Table, table_of
+from agent.researchers.control_table import CONTROLS, table_of
 from agent.researchers.surrogate import Observation, Surrogate
-from agent.researchers.wording import Known, Tried, hypothesis, mechanism
+from agent.researchers.tried import attempts_tried
+from agent.researchers.wording import Known, hypothesis, mechanism
 
 _UNKNOWN_NOISE = 0.004
 _CENTRES = 2
@@ -44,16 +45,16 @@ class CatalogueResearcher:
                 "the catalogue cannot read the baseline's recipe.py and entropy_control.py; use --model"
             )
         noise = context.noise or _UNKNOWN_NOISE * _width(context.spec.range)
-        tried = _tried(context, noise, table)
+        seen = attempts_tried(context, noise, table)
         surrogate = Surrogate(
             baseline,
-            [Observation(one.configuration, one.gain, one.error, one.entry.entropy) for one in tried],
+            [Observation(one.configuration, one.gain, one.error, one.entry.entropy) for one in seen],
             noise,
             context.baseline.entropy,
             table,
         )
         parent = read(context.files, table) or baseline
-        known = Known(context, table, baseline, parent, tried, surrogate)
+        known = Known(context, table, baseline, parent, seen, surrogate)
         pool = _pool(known)
         if not pool:
             raise NoProposal("everything in the catalogue near the best configurations was tried")
@@ -78,32 +79,6 @@ def _boldness(context: Context) -> float:
     """How far from the expected world to draw: less and less, as the attempts run out."""
     left = (context.attempts - context.attempt) / max(context.attempts, 1)
     return 0.2 + 0.3 * min(max(left, 0.0), 1.0)
-
-
-def _tried(context: Context, noise: float, table: Table) -> list[Tried]:
-    entries = {entry.number: entry for entry in (context.baseline, context.incumbent, *context.history)}
-    tried = []
-    for number, entry in sorted(entries.items()):
-        configuration = read(entry.files, table)
-        if configuration is None:
-            continue
-        gain = 0.0 if number == context.baseline.number else _gain(context, entry, noise)
-        error = math.hypot(noise / max(entry.seeds, 1) ** 0.5, context.baseline.standard_error or 0.0)
-        tried.append(Tried(entry, configuration, gain, error))
-    return tried
-
-
-def _gain(context: Context, entry: HistoryEntry, noise: float) -> float | None:
-    """Change of the mean score against the baseline's over all its seeds.
-
-    Not the paired change of the verdict: after two seeds that says more about the two baseline seeds,
-    which all attempts share, than about the attempt. An attempt that a guard stopped counts as a small
-    loss, whatever its score.
-    """
-    if entry.verdict in (None, "void") or entry.score is None or context.baseline.score is None:
-        return None
-    gain = context.spec.better(entry.score - context.baseline.score)
-    return min(gain, -noise) if entry.verdict != "kept" and "guard" in (entry.reason or "") else gain
 
 
 def _pool(known: Known) -> list[Configuration]:

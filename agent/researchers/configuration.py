@@ -65,7 +65,7 @@ def read(files: Mapping[str, str], table: Table = CONTROLS) -> Configuration | N
         if part[0]:
             found[part[0]] = part[1]
     found |= _sampling(control.get("SAMPLING"), table)
-    return Configuration(_ordered(found, table), rate, int(steps))
+    return Configuration(ordered(found, table), rate, int(steps))
 
 
 def edits(
@@ -103,7 +103,7 @@ def neighbours(
     `known` says which values of a control were measured: a control is first tried at its usual value,
     then one step beyond what is known. Two controls move at once only where both are `promising`.
     """
-    grid = [_rounded(baseline.learning_rate * ratio) for ratio in LEARNING_RATES]
+    grid = [rounded(baseline.learning_rate * ratio) for ratio in LEARNING_RATES]
     rates = _near(grid, centre.learning_rate, 2)
     lengths = _near([max(1, round(baseline.steps * ratio)) for ratio in LENGTHS], centre.steps, 1)
     moves = list(_moves(dict(centre.controls), known, table))
@@ -155,10 +155,10 @@ def _placed(
         controls.pop(name, None)
         if value is not None:
             controls[name] = value
-    return _ordered(controls, table)
+    return ordered(controls, table)
 
 
-def _ordered(controls: Mapping[str, float], table: Table) -> tuple[tuple[str, float], ...]:
+def ordered(controls: Mapping[str, float], table: Table) -> tuple[tuple[str, float], ...]:
     order = {name: rank for rank, name in enumerate(table)}
     return tuple(sorted(controls.items(), key=lambda part: order[part[0]]))
 
@@ -242,5 +242,5 @@ def _assigned(line: str, literal: str) -> str:
     return re.sub(r"=\s*[^\s#]+", lambda _: f"= {literal}", line, count=1)
 
 
-def _rounded(rate: float) -> float:
+def rounded(rate: float) -> float:
     return float(f"{rate:.2g}")

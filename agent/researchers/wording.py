@@ -5,22 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agent.researchers.base import Context, HistoryEntry
+from agent.researchers.base import Context
 from agent.researchers.configuration import Configuration, scientific
 from agent.researchers.control_table import Table
 from agent.researchers.surrogate import Surrogate
+from agent.researchers.tried import Tried
 
 _SHOWN = 2
-
-
-@dataclass(frozen=True)
-class Tried:
-    """An attempt that the catalogue can read; `gain` is against the baseline, positive is better."""
-
-    entry: HistoryEntry
-    configuration: Configuration
-    gain: float | None
-    error: float
 
 
 @dataclass(frozen=True)

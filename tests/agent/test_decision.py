@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,8 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.arms import Arm, GuardResult, InvalidComparison
-from agent.decision import NeedSeed, Verdict, alpha_for_entrant, expected_entrants, judge
+from agent.decision import (
+    FIRST_LOOK,
+    NeedSeed,
+    Verdict,
+    alpha_at_look,
+    alpha_for_entrant,
+    judge,
+)
+from agent.seeds import seed_plan
 from agent.winner import above_frontier, judge_confirmation
+from benchmarks.false_keeps import Arms, Draw, Told, by_the_product, collapsing, normal, plain
 from environments.base import Guard, Metric, Score
 
 SEEDS = 5
@@ -24,6 +33,7 @@ class Rules:
     metric: str = "S"
     direction: str = "maximise"
     guards: tuple[Guard, ...] = (Guard("pass@1", 0.02),)
+    minimum_effect: float = 0.0
 
 
 def arm(values: Sequence[float], guard: Sequence[float] | float = 0.45, first: int = 0) -> Arm:
@@ -56,7 +66,13 @@ def race(
     trained = 0
     while True:
         answer = judge(
-            shown(attempt, trained), comparator, baseline, rules, seeds=SEEDS, alpha=alpha, noise=NOISE
+            shown(attempt, trained),
+            comparator,
+            baseline,
+            rules,
+            plan=seed_plan(SEEDS),
+            alpha=alpha,
+            noise=NOISE,
         )
         if isinstance(answer, Verdict):
             return answer, trained
@@ -103,7 +119,7 @@ def test_who_enters_never_hangs_on_the_comparators_evidence(
 
 
 def test_who_enters_hangs_on_every_screening_seed_of_the_comparator() -> None:
-    gain = NOISE / 4 + 0.001
+    gain = 0.75 * NOISE + 0.001
     level = arm([0.669] * (SEEDS + 3))
     assert isinstance(judge_screening(0.669 + gain, level), NeedSeed)
     for seed in (0, SEEDS + 1, SEEDS + 2):
@@ -116,12 +132,12 @@ def test_who_enters_hangs_on_every_screening_seed_of_the_comparator() -> None:
 
 def judge_screening(score: float, comparator: Arm) -> Verdict | NeedSeed:
     """What the screening seed alone decides of an attempt against a comparator that is not the baseline."""
-    return judge(arm([score]), comparator, BASELINE, Rules(), seeds=SEEDS, alpha=0.02, noise=NOISE)
+    return judge(arm([score]), comparator, BASELINE, Rules(), plan=seed_plan(SEEDS), alpha=0.02, noise=NOISE)
 
 
 def test_attempt_without_gain_costs_few_seeds_but_its_alpha() -> None:
     verdict, trained = race(arm(above(BASELINE, [0.004, 0.001, -0.003, -0.001, 0.1, 0.1])))
-    assert (verdict.outcome, trained, verdict.alpha_spent) == ("reverted", 4, 0.02)
+    assert (verdict.outcome, trained, verdict.alpha_spent) == ("reverted", 3, 0.02)
 
 
 def test_undecided_attempt_says_how_many_seeds_it_needs() -> None:
@@ -190,75 +206,63 @@ def test_alpha_over_all_entrants_never_exceeds_the_runs() -> None:
     assert alpha_for_entrant(0.1, ["kept", "reverted"], 5) == alpha_for_entrant(0.1, [], 5)
 
 
-def simulate_run(
-    rng: np.random.Generator,
-    effects: Sequence[float],
-    deviations: Iterable[float],
-    seeds: int = SEEDS,
-    collapses: float = 0.0,
-) -> list[str]:
-    """A run at seed standard deviation 1 of the baseline; the incumbent is the comparator.
-
-    A share `collapses` of all trainings, the baseline's too, ends far below the others.
-    """
-    rules = Rules(guards=())
-
-    def trained(effect: float, deviation: float) -> Score:
-        collapsed = -6.0 * rng.random() if rng.random() < collapses else 0.0
-        return Score("S", {"S": Metric(effect + deviation * float(rng.standard_normal()) + collapsed)})
-
-    baseline = Arm({seed: trained(0.0, 1.0) for seed in range(seeds + 1)})
-    noise = float(np.std([score.value for score in baseline.scores.values()], ddof=1))
-    comparator, entrants, outcomes = baseline, list[str](), list[str]()
-    for effect, deviation in zip(effects, deviations, strict=True):
-        alpha = alpha_for_entrant(0.1, entrants, expected_entrants(len(effects)))
-        scores: dict[int, Score] = {}
-        while True:
-            answer = judge(Arm(scores), comparator, baseline, rules, seeds=seeds, alpha=alpha, noise=noise)
-            if isinstance(answer, Verdict):
-                break
-            scores[answer.seed_index] = trained(effect, deviation)
-        if answer.alpha_spent > 0:
-            entrants.append(answer.outcome)
-        if answer.outcome == "kept":
-            comparator = Arm(scores)
-        outcomes.append(answer.outcome)
-    return outcomes
+def tenfold(rng: np.random.Generator, effect: float) -> Draw:
+    deviation = math.exp(rng.uniform(-1.15, 1.15))
+    return lambda: plain(effect + deviation * rng.normal())
 
 
 @pytest.mark.parametrize("seeds", [SEEDS, 8])
-@pytest.mark.parametrize(
-    ("spread", "collapses"),
-    [(0.0, 0.0), (1.15, 0.0), (0.0, 0.07)],
-    ids=["equal variance", "up to tenfold variance", "seeds that collapse"],
-)
-def test_null_edits_are_kept_no_more_often_than_alpha(spread: float, collapses: float, seeds: int) -> None:
-    rng = np.random.default_rng(7)
-    runs = 600
-    wrong = sum(
-        "kept" in simulate_run(rng, [0.0] * 30, np.exp(rng.uniform(-spread, spread, 30)), seeds, collapses)
-        for _ in range(runs)
+@pytest.mark.parametrize("arms", [normal, tenfold, collapsing])
+def test_null_edits_are_kept_no_more_often_than_alpha(arms: Arms, seeds: int) -> None:
+    told, rng, runs = Told(), np.random.default_rng(7), 600
+    for _ in range(runs):
+        by_the_product(arms, rng, [0.0] * 30, told, seeds)
+    assert told.wrong / runs <= 0.1 + 2 * (0.1 * 0.9 / runs) ** 0.5
+
+
+def test_a_clear_winner_is_kept_before_all_seeds_are_spent() -> None:
+    gains = [0.020, 0.021, 0.019, 0.022, 0.018, 0.020, 0.0, 0.0, 0.0]
+    baseline = arm([0.669] * 12)
+    judged = [
+        judge(arm([0.669 + gain for gain in gains[:shown]]), baseline, baseline, Rules(), plan=seed_plan(9),
+              alpha=0.009, noise=NOISE)
+        for shown in range(1, FIRST_LOOK + 2)
+    ]  # fmt: skip
+    assert all(isinstance(ruling, NeedSeed) for ruling in judged[:-1]), (
+        "nothing is kept before the first look"
     )
-    assert wrong / runs <= 0.1 + 2 * (0.1 * 0.9 / runs) ** 0.5
-
-
-def test_a_seed_that_collapses_does_not_hide_what_the_others_show() -> None:
-    gains = [0.005, 0.006, 0.033, 0.012, 0.066, 0.010, 0.009, 0.007]
-    baseline = arm([0.669] * 9)
-    attempt = arm([0.679, *(0.669 + gain for gain in gains)])
-    verdict = judge(attempt, baseline, baseline, Rules(), seeds=8, alpha=0.009, noise=NOISE)
+    verdict = judged[-1]
     assert isinstance(verdict, Verdict)
-    assert verdict.outcome == "kept"
-    assert "p = 0.0039 by sign flips against alpha = 0.009" in verdict.reason
+    assert (verdict.outcome, verdict.seeds) == ("kept", FIRST_LOOK)
+    assert verdict.p_value is not None
+    assert verdict.threshold == pytest.approx(alpha_at_look(0.009, FIRST_LOOK, 9))
+    assert verdict.p_value <= verdict.threshold < verdict.alpha_spent == 0.009
 
 
-def test_effect_of_two_and_a_half_paired_deviations_is_usually_found() -> None:
-    rng = np.random.default_rng(8)
-    runs = 400
-    effects = [0.0] * 12
-    effects[5] = 2.5 * math.sqrt(2.0)
-    found = sum(simulate_run(rng, effects, [1.0] * 12)[5] == "kept" for _ in range(runs))
-    assert found / runs >= 0.75
+@given(st.floats(1e-6, 0.5), st.integers(2, 40))
+def test_all_looks_together_spend_the_alpha_of_an_entrant(alpha: float, seeds: int) -> None:
+    spent = [alpha_at_look(alpha, look, seeds) for look in range(1, seeds + 1)]
+    assert math.fsum(spent) == pytest.approx(alpha)
+    assert min(spent) >= 0
+    assert all(share > 0 for share in spent[FIRST_LOOK - 1 :])
+
+
+def test_a_gain_below_the_effect_of_interest_is_not_kept() -> None:
+    gains = arm(above(BASELINE, [0.007, 0.009, 0.008, 0.010, 0.0085, 0.0095]))
+    assert race(gains, rules=Rules(minimum_effect=0.005))[0].outcome == "kept"
+    unsure = arm(above(BASELINE, [0.009, 0.006, 0.0145, 0.007, 0.0135, 0.009]))
+    verdict, _ = race(unsure, rules=Rules(minimum_effect=0.006))
+    assert verdict.outcome == "inconclusive"
+    assert "over 0.006" in verdict.reason
+    hopeless, trained = race(gains, rules=Rules(minimum_effect=0.1))
+    assert (hopeless.outcome, trained) == ("reverted", 3)
+
+
+def test_an_effect_of_three_and_a_half_deviations_of_an_arm_is_usually_found() -> None:
+    told, rng = Told(), np.random.default_rng(8)
+    for _ in range(400):
+        by_the_product(normal, rng, [*[0.0] * 5, 3.5, *[0.0] * 6], told, SEEDS)
+    assert told.planted_kept / 400 >= 0.75
 
 
 def scored(mean: Sequence[float], rng: np.random.Generator, shift: float, tasks: int = 120) -> Arm:

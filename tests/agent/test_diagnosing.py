@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from agent.context.build import proposal_prompt
-from agent.decision import SCREENING_SEED, Verdict
+from agent.decision import Verdict
 from agent.diagnosing import diagnosis_of, holders_in, keep_baseline_diagnosis
 from agent.laboratory import Laboratory
 from agent.measure import TRAINED_FILE
 from agent.referee import Referee
+from agent.seeds import SCREENING_SEED, seed_plan
 from environments.base import Split
 from tests.agent.a_laboratory import BASELINE, SEEDS, build_laboratory, gained, propose, put_scores
 from workspaces.attempts import AttemptRecord
@@ -62,9 +63,9 @@ def concluded(
     put_scores(laboratory, code, gained())
     leave_trace(laboratory, number, code, touched, seconds)
     referee = Referee(laboratory, {number: 0})
-    verdict = referee.judge(code, laboratory.baseline, ALPHA, SEEDS)
+    verdict = referee.judge(code, laboratory.baseline, ALPHA, seed_plan(SEEDS), SEEDS)
     assert isinstance(verdict, Verdict)
-    referee.rule(number, 0, laboratory.baseline, code, verdict, SEEDS)
+    referee.rule(number, 0, laboratory.baseline, code, verdict, range(SEEDS + 1))
     record = laboratory.ledger.attempt(number)
     assert record is not None
     return record

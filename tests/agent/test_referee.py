@@ -12,6 +12,7 @@ from agent.decision import NeedSeed, Verdict
 from agent.dispatch import Dispatcher
 from agent.laboratory import Laboratory
 from agent.referee import Referee
+from agent.seeds import seed_plan
 from environments.base import Split
 from tests.agent.a_laboratory import (
     BASELINE,
@@ -25,6 +26,8 @@ from tests.agent.a_laboratory import (
 from workspaces.workspace import Workspace
 
 ALPHA = 0.1
+PLAN = seed_plan(SEEDS)
+ALL = PLAN.until(SEEDS)
 
 
 @dataclass
@@ -49,7 +52,7 @@ def winner_of(laboratory: Laboratory, number: int) -> tuple[str, Verdict]:
     """An attempt that clearly beats the baseline: its code and its verdict."""
     code = propose(laboratory, number)
     put_scores(laboratory, code, gained())
-    verdict = Referee(laboratory, {}).judge(code, laboratory.baseline, ALPHA, SEEDS)
+    verdict = Referee(laboratory, {}).judge(code, laboratory.baseline, ALPHA, PLAN, SEEDS)
     assert isinstance(verdict, Verdict)
     assert verdict.outcome == "kept"
     return code, verdict
@@ -58,7 +61,7 @@ def winner_of(laboratory: Laboratory, number: int) -> tuple[str, Verdict]:
 def record_without_promotion(laboratory: Laboratory, number: int, code: str, verdict: Verdict) -> str:
     """The result commit of a winner, as a kill before the promotion leaves it."""
     baseline = laboratory.baseline
-    Referee(laboratory, {number: 0}).rule(number, 0, baseline, code, verdict, SEEDS)
+    Referee(laboratory, {number: 0}).rule(number, 0, baseline, code, verdict, ALL)
     record = laboratory.ledger.attempt(number)
     assert record is not None
     assert record.result_commit is not None
@@ -80,7 +83,7 @@ def test_seeds_with_equal_outcomes_are_void_though_their_policies_differ(laborat
     code = propose(laboratory, 1)
     outcomes = [(1.0, 0.0, 1.0), (1.0, 1.0, 0.0), (1.0, 1.0, 0.0), (0.0, 1.0, 1.0)]
     put_scores(laboratory, code, gained(), outcomes)
-    ruling = Referee(laboratory, {}).judge(code, laboratory.baseline, ALPHA, SEEDS)
+    ruling = Referee(laboratory, {}).judge(code, laboratory.baseline, ALPHA, PLAN, SEEDS)
     assert isinstance(ruling, Verdict)
     assert (ruling.outcome, ruling.change) == ("void", None)
     assert "fixes the seed" in ruling.reason
@@ -89,7 +92,7 @@ def test_seeds_with_equal_outcomes_are_void_though_their_policies_differ(laborat
 def test_seeds_with_equal_policies_are_void_though_their_outcomes_differ(laboratory: Laboratory) -> None:
     code = propose(laboratory, 1)
     put_scores(laboratory, code, gained(), hashes=["a", "b", "b", "c"])
-    ruling = Referee(laboratory, {}).judge(code, laboratory.baseline, ALPHA, SEEDS)
+    ruling = Referee(laboratory, {}).judge(code, laboratory.baseline, ALPHA, PLAN, SEEDS)
     assert isinstance(ruling, Verdict)
     assert ruling.outcome == "void"
 
@@ -107,17 +110,17 @@ def test_who_has_not_entered_is_judged_on_the_screening_seed_alone(
     after = [evidence + gain for gain in (0.01, 0.02, 0.03)]
     put_scores(laboratory, entering, gained([0.1, *after]))
     put_scores(laboratory, failing, gained([-0.1, *after]))
-    ruling = referee.judge(entering, laboratory.baseline, None)
+    ruling = referee.judge(entering, laboratory.baseline, None, PLAN)
     assert isinstance(ruling, NeedSeed)
     assert ruling.seed_index == 1
-    verdict = referee.judge(failing, laboratory.baseline, None)
+    verdict = referee.judge(failing, laboratory.baseline, None, PLAN)
     assert isinstance(verdict, Verdict)
     assert (verdict.outcome, verdict.seeds, verdict.alpha_spent) == ("reverted", 0, 0.0)
 
 
 def test_a_winner_is_promoted(laboratory: Laboratory) -> None:
     code, verdict = winner_of(laboratory, 1)
-    assert Referee(laboratory, {1: 0}).rule(1, 0, laboratory.baseline, code, verdict, SEEDS) == "kept"
+    assert Referee(laboratory, {1: 0}).rule(1, 0, laboratory.baseline, code, verdict, ALL) == "kept"
     record = laboratory.ledger.attempt(1)
     assert record is not None
     assert laboratory.ledger.incumbent() == record.result_commit
@@ -139,9 +142,9 @@ def test_settling_an_old_winner_does_not_dethrone_a_newer_one(laboratory: Labora
     referee.settle(1, laboratory.baseline)
     code = propose(laboratory, 2, parent=1, on=first)
     put_scores(laboratory, code, gained(over=gained()))
-    verdict = referee.judge(code, first, ALPHA, SEEDS)
+    verdict = referee.judge(code, first, ALPHA, PLAN, SEEDS)
     assert isinstance(verdict, Verdict)
-    assert referee.rule(2, 1, first, code, verdict, SEEDS) == "kept"
+    assert referee.rule(2, 1, first, code, verdict, ALL) == "kept"
     newer = laboratory.ledger.incumbent()
     assert newer != first
     referee.settle(1, laboratory.baseline)
@@ -194,9 +197,9 @@ def test_a_winner_over_a_former_incumbent_is_inconclusive_and_raced_anew(laborat
     code, verdict = winner_of(laboratory, 1)
     late_code, late_verdict = winner_of(laboratory, 2)
     referee = Referee(laboratory, {1: 0, 2: 1})
-    assert referee.rule(1, 0, laboratory.baseline, code, verdict, SEEDS) == "kept"
+    assert referee.rule(1, 0, laboratory.baseline, code, verdict, ALL) == "kept"
     incumbent = laboratory.ledger.incumbent()
-    assert referee.rule(2, 0, laboratory.baseline, late_code, late_verdict, SEEDS) == "inconclusive"
+    assert referee.rule(2, 0, laboratory.baseline, late_code, late_verdict, ALL) == "inconclusive"
     assert laboratory.ledger.incumbent() == incumbent
     record = laboratory.ledger.attempt(2)
     assert record is not None
@@ -215,7 +218,7 @@ def test_evidence_of_a_concluded_attempt_is_kept_and_joined_by_the_next(laborato
     (laboratory.folder(1).path / CONVERSATION_FILE).write_text('{"said": "more steps"}\n')
     referee = Referee(laboratory, {1: 0})
     assert laboratory.ledger.evidence() == {}
-    referee.rule(1, 0, laboratory.baseline, code, verdict, SEEDS)
+    referee.rule(1, 0, laboratory.baseline, code, verdict, ALL)
     expected = stored(laboratory, code)
     assert len(expected) == SEEDS + 1
     expected[f"attempts/0001/{CONVERSATION_FILE}"] = b'{"said": "more steps"}\n'
@@ -232,3 +235,15 @@ def test_evidence_lost_to_a_kill_is_made_up_for(laboratory: Laboratory) -> None:
     laboratory.ledger.git.run("update-ref", "-d", "refs/szilard/evidence")
     Referee(laboratory, {1: 0}).settle(1, laboratory.baseline)
     assert laboratory.ledger.evidence() == stored(laboratory, code)
+
+
+def test_races_after_a_promotion_are_on_seeds_that_nobody_was_chosen_by(laboratory: Laboratory) -> None:
+    code, verdict = winner_of(laboratory, 1)
+    referee = Referee(laboratory, {1: 0})
+    assert referee.plan(1) == referee.plan(2) == PLAN, "no earlier round has raced"
+    referee.rule(1, 0, laboratory.baseline, code, verdict, ALL)
+    assert referee.plan(2) == PLAN, "it began in the same round"
+    later = referee.plan(3)
+    assert later.screening == PLAN.screening
+    assert not set(later.evidence) & set(PLAN.evidence)
+    assert set(later.evidence) <= set(laboratory.seeds)

@@ -13,12 +13,27 @@ from agent.dispatch import Dispatcher
 from agent.laboratory import Laboratory
 from agent.measure import Subject
 from agent.referee import Referee
-from agent.rounds import Race, Rounds
+from agent.rounds import Race, Rounds, Trained
+from agent.seeds import seed_plan
 from environments.base import Split
 from tests.agent.a_laboratory import SEEDS, build_laboratory, gained, propose, put_scores
 from workspaces.workspace import Workspace
 
 ALPHA = 0.1
+
+
+def race_at(laboratory: Laboratory, subject: Subject, seed: int) -> Race:
+    """A race whose own worker is at `seed`; the baseline is its comparator."""
+    plan, other = seed_plan(SEEDS), laboratory.folder(0).path
+    coming = [
+        trained
+        for later in (seed, *plan.after(seed))
+        for trained in (
+            Trained(subject.commit, subject.folder, later),
+            Trained(laboratory.baseline, other, later),
+        )
+    ]
+    return Race(seed, tuple(coming[1:]))
 
 
 @pytest.fixture
@@ -52,9 +67,9 @@ def decide(laboratory: Laboratory, number: int) -> None:
     code = propose(laboratory, number)
     put_scores(laboratory, code, gained([-0.1] * (SEEDS + 1))[:1])
     referee = Referee(laboratory, {})
-    verdict = referee.judge(code, laboratory.baseline, None)
+    verdict = referee.judge(code, laboratory.baseline, None, seed_plan(SEEDS))
     assert isinstance(verdict, Verdict)
-    referee.rule(number, 0, laboratory.baseline, code, verdict, 0)
+    referee.rule(number, 0, laboratory.baseline, code, verdict, (0,))
 
 
 def test_a_proposal_sees_results_of_earlier_rounds_and_code_of_its_own(laboratory: Laboratory) -> None:
@@ -75,7 +90,7 @@ def test_who_waits_trains_ahead_no_further_than_there_are_others(
     subject = Subject(propose(laboratory, 1), laboratory.folder(1).path, work_tree(laboratory))
     put_scores(laboratory, subject.commit, gained()[:1])
     for at in range(1, SEEDS + 1):
-        rounds.race(1, Race(subject, at, SEEDS))
+        rounds.race(1, race_at(laboratory, subject, at))
         tries = iter([False, False, True])
         rounds.wait(lambda tries=tries: next(tries), work_tree(laboratory, 1))  # type: ignore[misc]
     assert measured.seeds == list(range(2, SEEDS + 1))
@@ -96,12 +111,12 @@ def test_who_races_trains_on_while_another_is_at_its_seed(
 
     monkeypatch.setattr(laboratory.measurer, "measure", measure)
     subject = Subject(propose(laboratory, 1), laboratory.folder(1).path, work_tree(laboratory))
-    rounds.race(1, Race(subject, 1, SEEDS))
+    rounds.race(1, race_at(laboratory, subject, 1))
     helper = threading.Thread(target=lambda: rounds.wait(begun.is_set, work_tree(laboratory, 1)))
     helper.start()
     assert begun.wait(30)
-    rounds.race(1, Race(subject, 2, SEEDS))
-    rounds.wait(lambda: not rounds.helped(1, 2), subject.workspace)
+    rounds.race(1, race_at(laboratory, subject, 2))
+    rounds.wait(lambda: not rounds.helped(Trained(subject.commit, subject.folder, 2)), subject.workspace)
     helper.join()
     assert sorted(measured.seeds) == [2, 3]
 
@@ -110,7 +125,7 @@ def test_a_race_that_is_over_is_not_helped(laboratory: Laboratory, monkeypatch: 
     rounds, measured = Rounds(laboratory), Measured(laboratory)
     monkeypatch.setattr(laboratory.measurer, "measure", measured)
     subject = Subject(propose(laboratory, 1), laboratory.folder(1).path, work_tree(laboratory))
-    rounds.race(1, Race(subject, 1, SEEDS))
+    rounds.race(1, race_at(laboratory, subject, 1))
     rounds.end(1)
     tries = iter([False, True])
     rounds.wait(lambda: next(tries), work_tree(laboratory, 1))
