@@ -33,8 +33,8 @@ def command(
     """Train the controls named (all, if none is) and "none" at equal tokens, and put them side by side.
 
     Each is tuned over the same three learning rates on seeds that are no evidence, measured on --seeds
-    paired seeds, held against the frontier of learning rate and length, and trained once more with
-    random rewards. Interrupt it at any time: the same command goes on.
+    paired seeds, held against none at the same rate and against the frontier of learning rate and length,
+    and trained once more with random rewards. Interrupt it at any time: the same command goes on.
 
     \b
     Examples:

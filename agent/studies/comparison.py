@@ -4,8 +4,8 @@ Owns what is trained in which order and what is said of an arm; files and pictur
 
 Every arm is tuned on `TUNING_SEEDS` that are no evidence, measured at its best rate on the evidence seeds,
 and trained again with rewards that are the fall of a coin: what moves then moves without any signal
-(arXiv 2509.26114), and is held against none at the same learning rate. The frontier is "none" at every
-rate, at full and at half length.
+(arXiv 2509.26114). It is held against none at the same learning rate, so that a difference is the control's
+and not the rate's, and against the frontier: "none" at every rate, at full and at half length.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ POINTS = 15
 
 @dataclass(frozen=True)
 class Interval:
-    """A paired difference to "none": `low` and `high` hold for this arm alone, `wide` for all together."""
+    """A paired difference to "none" at the same learning rate: `low` and `high` hold for this arm alone, `wide` for all together."""
 
     change: float
     low: float
@@ -44,7 +44,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class EntropyShift:
-    """How much higher the entropy of the arm ends than that of "none", nats a token, paired by seed.
+    """How much higher the entropy of the arm ends than that of "none" at its rate, nats a token, by seed.
 
     `low` and `high` hold at 95% for this arm alone, `moved` is read at 95% for all arms together.
     """
@@ -179,7 +179,7 @@ def _frontier(trials: Trials) -> list[Variant]:
 def _result(trials: Trials, arm: ControlArm, compared: int, points: Sequence[Variant]) -> ArmResult:
     settings, seeds = trials.settings, _seeds(trials)
     rate, chosen = tuned(trials, arm)
-    plain = tuned(trials, NONE)[1]
+    plain = _none_at(trials, rate)
     measured = trials.measurements(chosen, seeds)
     failed = {**trials.failures(chosen), **trials.failures(chosen, "random")}
     traces = [rows for seed in measured if (rows := trials.trace(chosen, seed))]
@@ -217,9 +217,7 @@ def _result(trials: Trials, arm: ControlArm, compared: int, points: Sequence[Var
         seconds=_mean([m.cpu_seconds for m in measured.values()]),
         trajectory=trajectory,
         shift=None if arm is NONE else _shift(trials, chosen, plain, compared, "task"),
-        random_shift=None
-        if arm is NONE
-        else _shift(trials, chosen, _none_at(trials, rate), compared, "random"),
+        random_shift=None if arm is NONE else _shift(trials, chosen, plain, compared, "random"),
         failure=next(iter(failed.values()), None),
     )
 

@@ -74,9 +74,9 @@ def markdown(comparison: Comparison, command: str) -> str:
     lines += [
         "Brackets are 95% intervals for one control alone, of scores over paired seeds and tasks, of "
         "entropies over paired seeds; corrected: for all controls together, as are the place against the "
-        "frontier and the star of an entropy that moved. Entropy to none is each at its own best rate; with "
-        "random rewards none is at the same rate. Edge: the best learning rate is the "
-        "least or the largest tried, so a better one may lie beyond.",
+        "frontier and the star of an entropy that moved. None is at the same learning rate, so that a "
+        "difference is the control's; that it beats none at every rate is said under frontier. Edge: the best "
+        "learning rate is the least or the largest tried, so a better one may lie beyond.",
         "",
     ]
     lines += ["### The frontier of learning rate and length", "", *_frontier(comparison), ""]
@@ -104,7 +104,7 @@ def law_of(trajectory: Sequence[TraceRow]) -> LawFit | None:
 
 def _table(comparison: Comparison, rows: Iterable[ArmResult]) -> list[str]:
     header = (
-        "control", "rate", comparison.metric, "change to none", "corrected", "frontier", "guard", "entropy",
+        "control", "rate", comparison.metric, "change to none at this rate", "corrected", "frontier", "guard", "entropy",
         "entropy to none", "random rewards", "touched", "clipped", "tokens", "CPU s",
     )  # fmt: skip
     lines = [_cells(header), _cells(["---"] * len(header))]
