@@ -7,13 +7,13 @@ use the same seeds and tasks, so differences are paired by seed. What is claimed
 about the tasks of the selection split; that it carries over to other tasks is for `winner` to say.
 
 The theory is alpha spending, twice. Over a run: the online fallback procedure (Tian & Ramdas 2021, arXiv
-1910.04900) gives every entrant a share of the run's alpha. Within a race: a spending function (Kim & DeMets
-1987, Biometrika 74) gives every look a share of the entrant's, and the looks are added up by Bonferroni,
-which holds whatever their dependence. Each look is Student's t on paired differences with their own variance,
-so unequal variances of the arms change nothing. It assumes that the differences of a null edit have a mean of
-at most nil and are near enough to normal: heavy tails make it keep less, two-valued differences on few seeds
-could make it keep more. Races share evidence seeds until their block is used up: the bound is for edits that
-were not chosen by looking at what those seeds said of others.
+1910.04900) gives every entrant a share of the run's alpha. Within a race: a spending function (Lan & DeMets
+1983) gives every look a share of the entrant's, and `evaluators.sequential` turns shares into thresholds.
+Each look is Student's t on paired differences with their own variance, so unequal variances of the arms
+change nothing. It assumes that the differences of a null edit have a mean of at most nil and are near enough
+to normal: heavy tails make it keep less, two-valued differences on few seeds could make it keep more.
+Races share evidence seeds until their block is used up: the bound is for edits that were not chosen by
+looking at what those seeds said of others.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from agent.arms import (
     value_of,
 )
 from agent.seeds import SCREENING_SEED, SeedPlan
+from evaluators.sequential import spending, t_thresholds
 from evaluators.significance import (
     least_significant_change,
     needed_seeds,
@@ -61,7 +62,7 @@ class Verdict:
     `change` is the paired mean difference to the comparator, in units of the metric and signed as the
     metric is; `interval` is its two-sided 95% t interval over seeds, as if nobody had looked before. `seeds`
     counts evidence seeds; with none, `change` is the screening seed's and has no error. `p_value` is the
-    last look's and was held against `threshold`, what that look could spend; both are None where no look was
+    last look's and was held against that look's `threshold`; both are None where no look was
     taken. `alpha_spent` is what the entrant could spend in all, 0 for who never entered.
     """
 
@@ -114,17 +115,14 @@ def alpha_for_entrant(run_alpha: float, entrants_so_far: Sequence[str], expected
     return alpha
 
 
-def alpha_at_look(alpha: float, look: int, seeds: int) -> float:
-    """What an entrant may spend of its `alpha` when `look` of at most `seeds` evidence seeds are in.
+def threshold_at_look(alpha: float, look: int, seeds: int) -> float:
+    """The p-value that a test must reach when `look` of at most `seeds` evidence seeds are in; 0: no look.
 
-    After n seeds alpha·(n/seeds)^1.5 is spent in all (Kim & DeMets 1987), beginning at the fifth seed, where
-    what came before is spent too; where fewer are allowed, all of it is spent at the last.
+    After n seeds alpha (n/seeds)^1.5 is spent in all, beginning at the fifth seed, where what came before is
+    spent too; where fewer are allowed, all of it is spent at the last.
     """
-    first = min(FIRST_LOOK, seeds)
-    if look < first:
-        return 0.0
-    before = (look - 1) / seeds if look > first else 0.0
-    return alpha * (math.pow(look / seeds, _SPENDING_POWER) - math.pow(before, _SPENDING_POWER))
+    looks = range(min(FIRST_LOOK, seeds), seeds + 1)
+    return t_thresholds(spending(alpha, looks, seeds, _SPENDING_POWER))[look - 1]
 
 
 def judge(
@@ -136,8 +134,8 @@ def judge(
     standard deviation of the baseline's metric. An attempt enters if the screening seed shows at least three
     quarters of `noise`, held half against the comparator on that seed and half against its mean over all
     screening seeds, so that one lucky seed of the comparator does not shut out everything. From the fifth
-    evidence seed on it is kept as soon as a one-sided paired t test against the rules' minimum effect passes
-    at what that look may spend and every guard is shown to hold. It is reverted as soon as two or more
+    evidence seed on it is kept as soon as a one-sided paired t test against the rules' minimum effect reaches
+    that look's threshold and every guard is shown to hold. It is reverted as soon as two or more
     evidence seeds leave no hope: a gain one standard error above what they show, held half against the same
     seeds and half against the mean of all of the comparator's, would not pass in the end. Giving up, on
     whatever ground, cannot add false keeps.
@@ -197,7 +195,7 @@ class _Race:
         if broken is not None:
             reason = f"{guard_sentence(broken)}; {self.rules.metric} {self._figures()}"
             return self._verdict("reverted", reason)
-        threshold = alpha_at_look(self.alpha, test.seeds, len(self.seeds))
+        threshold = threshold_at_look(self.alpha, test.seeds, len(self.seeds))
         if threshold > 0:
             return self._looked(threshold, final=final)
         return NeedSeed(self.seeds[test.seeds], self._figures())
@@ -228,7 +226,7 @@ class _Race:
         spread = min(self.noise, test.standard_deviation)
         hoped = (test.change + self.unpaired) / 2 + spread / math.sqrt(test.seeds)
         seeds = len(self.seeds)
-        last = alpha_at_look(self.alpha, seeds, seeds)
+        last = threshold_at_look(self.alpha, seeds, seeds)
         return hoped >= self.rules.minimum_effect + least_significant_change(spread, seeds, last)
 
     def _figures(self) -> str:
@@ -292,7 +290,7 @@ def _guards(
 
     All must hold, so each may spend the whole 5% over its looks (intersection-union: Berger 1982).
     """
-    level = 1.0 - (alpha_at_look(1.0 - LEVEL, len(shown), seeds) or 1.0 - LEVEL)
+    level = 1.0 - (threshold_at_look(1.0 - LEVEL, len(shown), seeds) or 1.0 - LEVEL)
     results = []
     for guard in rules.guards:
         ours = [value_of(attempt, seed, guard.metric) for seed in shown]

@@ -34,7 +34,10 @@ POINTS = 15
 
 @dataclass(frozen=True)
 class Interval:
-    """A paired difference to "none" at the same learning rate: `low` and `high` hold for this arm alone, `wide` for all together."""
+    """A paired difference to "none" at the same learning rate.
+
+    `low` and `high` hold for this arm alone, `wide` for all arms together.
+    """
 
     change: float
     low: float

@@ -75,8 +75,8 @@ def markdown(comparison: Comparison, command: str) -> str:
         "Brackets are 95% intervals for one control alone, of scores over paired seeds and tasks, of "
         "entropies over paired seeds; corrected: for all controls together, as are the place against the "
         "frontier and the star of an entropy that moved. None is at the same learning rate, so that a "
-        "difference is the control's; that it beats none at every rate is said under frontier. Edge: the best "
-        "learning rate is the least or the largest tried, so a better one may lie beyond.",
+        "difference is the control's; whether it beats none at every rate is said under frontier. Edge: the "
+        "best learning rate is the least or the largest tried, so a better one may lie beyond.",
         "",
     ]
     lines += ["### The frontier of learning rate and length", "", *_frontier(comparison), ""]
@@ -104,8 +104,8 @@ def law_of(trajectory: Sequence[TraceRow]) -> LawFit | None:
 
 def _table(comparison: Comparison, rows: Iterable[ArmResult]) -> list[str]:
     header = (
-        "control", "rate", comparison.metric, "change to none at this rate", "corrected", "frontier", "guard", "entropy",
-        "entropy to none", "random rewards", "touched", "clipped", "tokens", "CPU s",
+        "control", "rate", comparison.metric, "change to none at this rate", "corrected", "frontier", "guard",
+        "entropy", "entropy to none", "random rewards", "touched", "clipped", "tokens", "CPU s",
     )  # fmt: skip
     lines = [_cells(header), _cells(["---"] * len(header))]
     for result in sorted(rows, key=lambda r: -(r.difference.change if r.difference else -math.inf)):
