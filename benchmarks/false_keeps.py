@@ -70,8 +70,8 @@ def heavy_tailed(rng: np.random.Generator, effect: float) -> Draw:
 
 
 def unequal(rng: np.random.Generator, effect: float) -> Draw:
-    """Standard deviations up to a factor 5 apart."""
-    deviation = math.exp(rng.uniform(-0.5, 0.5) * math.log(5.0))
+    """Standard deviations a factor 5 apart, either at random for every arm."""
+    deviation = math.sqrt(5.0) ** float(rng.choice([-1.0, 1.0]))
     return lambda: plain(effect + deviation * rng.normal())
 
 

@@ -165,8 +165,8 @@ STUDY = Study(
         "Trains every control of `szilard controls list` at its published setting, and at an adapted one "
         "where that touches next to nothing on small minibatches, at equal tokens. Each, none included, is "
         "tuned over the same three learning rates on seeds that are no evidence, measured on paired seeds, "
-        "held against none at the same rate and against the frontier of learning rate and length, and trained "
-        "again with random rewards."
+        "held against none at the same rate and against the frontier of learning rate and length, and "
+        "trained again with random rewards."
     ),
     trainings=lambda seeds: trainings(len(control_arms()), seeds),
     run=_run,
