@@ -6,23 +6,22 @@ Owns the opening of the seal. Nothing before it has scored a policy on the confi
 from __future__ import annotations
 
 import json
+import os
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agent.arms import Arm
+from agent.confirmation import BASELINE, confirmation_of
 from agent.events import Message, Observer, Progress
 from agent.history import History
 from agent.measure import Measurer, Subject, TrainingFailed, Untrusted
 from agent.seeds import seed_plan
 from agent.settings import RunSettings
 from agent.state_files import read_json, write_json
-from agent.winner import above_frontier, judge_confirmation
-from environments.base import Environment, FrontierPoint, Split
+from environments.base import Environment, FrontierPoint, Split, SzilardError
 from workspaces.ledger import Ledger
-from workspaces.measurements import Measurement
 from workspaces.workspace import Workspace
 
 CONFIRMATION_FILE = "confirmation.json"
@@ -60,6 +59,10 @@ class Contender:
     point: FrontierPoint | None = None
 
 
+class SealedAlready(SzilardError):
+    """The sealed tasks were opened already, and nobody asked for a second opening."""
+
+
 def confirm(confirming: Confirming, in_parallel: InParallel) -> dict[str, Any]:
     """Measure the winner (if there is one), the baseline and the frontier, and write confirmation.json.
 
@@ -86,10 +89,31 @@ def confirm(confirming: Confirming, in_parallel: InParallel) -> dict[str, Any]:
     return result
 
 
+def reopen(directory: Path) -> None:
+    """Set the confirmation aside, so that the next one opens the sealed tasks again, on fresh seeds.
+
+    Raises:
+        SealedAlready: there is no confirmation yet, so nothing is to be opened again.
+    """
+    path = directory / CONFIRMATION_FILE
+    if not path.exists():
+        raise SealedAlready(
+            f"{directory} has no confirmation yet: `szilard resume {directory}` makes the first."
+        )
+    os.replace(path, directory / f"confirmation-{_openings(directory) + 1}.json")
+
+
+def _openings(directory: Path) -> int:
+    """How often the sealed tasks were opened before the present confirmation."""
+    earlier = directory.glob("confirmation-*.json")
+    return sum(bool(read_json(path)["winner"]) for path in earlier)
+
+
 def _contenders(confirming: Confirming, winner: int, split: Split) -> list[Contender]:
     settings, ledger = confirming.settings, confirming.ledger
-    fresh = range(settings.confirmation_seeds) if winner else range(1, settings.seeds + 1)
-    contenders = [Contender("baseline", ledger.tags()["baseline"], list(fresh))]
+    count, first = settings.confirmation_seeds, _openings(confirming.directory) * settings.confirmation_seeds
+    fresh = range(first, first + count) if winner else range(1, settings.seeds + 1)
+    contenders = [Contender(BASELINE, ledger.tags()["baseline"], list(fresh))]
     if winner:
         contenders.append(Contender(f"attempt {winner}", ledger.incumbent(), list(fresh)))
     files = confirming.history.files(ledger.incumbent())
@@ -133,64 +157,25 @@ def _measure(
 def _result(
     confirming: Confirming, contenders: Sequence[Contender], winner: int, split: Split
 ) -> dict[str, Any]:
-    settings = confirming.settings
     measured = {
         contender.label: confirming.history.measurements(contender.commit, split, contender.seeds)
         for contender in contenders
     }
-    arms = {label: Arm({seed: m.score for seed, m in rows.items()}) for label, rows in measured.items()}
-    result: dict[str, Any] = {
-        "split": str(split),
-        "metric": settings.metric,
-        "opened": 1 if winner else 0,
-        "baseline": {"seeds": _rows(measured["baseline"])},
-        "winner": None,
-        "change": None,
-        "interval": None,
-        "selection_change": None,
-        "confirmed": None,
-        "guards": [],
-        "frontier": [
-            {
-                "label": contender.point.label,
-                "learning_rate": contender.point.learning_rate,
-                "steps": contender.point.steps,
-                "seeds": _rows(measured[contender.label]),
-            }
-            for contender in contenders
-            if contender.point is not None
-        ],
-        "above_frontier": None,
-        "frontier_reason": "nothing was kept, so there is nothing to hold against the frontier",
-        "reason": "nothing was kept: the sealed tasks stay sealed",
-    }
-    if not winner:
-        return result
-    label = contenders[1].label
-    result["winner"] = {"attempt": winner, "seeds": _rows(measured[label])}
-    failed = [name for name in ("baseline", label) if len(arms[name].scores) < len(contenders[0].seeds)]
-    if failed:
-        result["reason"] = f"{failed[0]} could not be measured on every fresh seed"
-        result["confirmed"] = False
-        return result
-    judged = judge_confirmation(arms[label], arms["baseline"], settings)
-    frontier = {other: arm for other, arm in arms.items() if other != label}
-    above = above_frontier(arms[label], frontier, settings)
-    record = confirming.ledger.attempt(winner)
-    result |= {
-        "change": judged.change,
-        "interval": list(judged.interval),
-        "confirmed": judged.confirmed,
-        "reason": judged.reason,
-        "guards": [
-            {"metric": g.metric, "change": g.change, "tolerance": g.tolerance, "holds": g.holds}
-            for g in judged.guards
-        ],
-        "selection_change": _selection_change(confirming, contenders),
-        "above_frontier": above.above,
-        "frontier_reason": above.reason,
-        "hypothesis": record.hypothesis if record else None,
-    }
+    result = confirmation_of(
+        confirming.settings,
+        measured,
+        [contender.point for contender in contenders if contender.point is not None],
+        winner=contenders[1].label if winner else None,
+        seeds=len(contenders[0].seeds),
+        split=split,
+    )
+    result["opened"] = _openings(confirming.directory) + 1 if winner else 0
+    result["selection_change"] = result["hypothesis"] = None
+    if winner:
+        record = confirming.ledger.attempt(winner)
+        result["winner"]["attempt"] = winner
+        result["hypothesis"] = record.hypothesis if record else None
+        result["selection_change"] = _selection_change(confirming, contenders)
     return result
 
 
@@ -205,17 +190,6 @@ def _selection_change(confirming: Confirming, contenders: Sequence[Contender]) -
             return None
         means.append(statistics.fmean(m.score.metrics[settings.metric].value for m in measured))
     return means[1] - means[0]
-
-
-def _rows(measured: Mapping[int, Measurement]) -> list[dict[str, Any]]:
-    return [
-        {
-            "seed": seed,
-            "metrics": {name: metric.value for name, metric in m.score.metrics.items()},
-            "entropy": m.entropy_end,
-        }
-        for seed, m in sorted(measured.items())
-    ]
 
 
 def _frontier_seeds(settings: RunSettings) -> int:

@@ -7,7 +7,17 @@ from dataclasses import dataclass
 from typing import Literal
 
 Phase = Literal[
-    "baseline", "propose", "edit", "check", "train", "score", "decide", "confirm", "frontier", "done"
+    "baseline",
+    "propose",
+    "edit",
+    "check",
+    "train",
+    "score",
+    "decide",
+    "confirm",
+    "frontier",
+    "ablate",
+    "done",
 ]
 
 

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from agent import own_controls
+from agent.ablation import ABLATION_SEEDS, ablate, parts_of, sentence
 from agent.assess import probe_baseline, probe_scoring, require
-from agent.confirm import Confirming, confirm
+from agent.confirm import CONFIRMATION_FILE, Confirming, confirm
 from agent.diagnosing import keep_baseline_diagnosis
 from agent.events import Message, Observer, Progress
 from agent.history import History
@@ -36,7 +37,17 @@ from workspaces.measurements import Measurement
 from workspaces.review.report import write_report
 from workspaces.workspace import Workspace
 
-__all__ = ["Interrupted", "ReplayResult", "RunSummary", "describe", "plan", "replay", "resume", "start"]
+__all__ = [
+    "Interrupted",
+    "ReplayResult",
+    "RunSummary",
+    "ablate_winner",
+    "describe",
+    "plan",
+    "replay",
+    "resume",
+    "start",
+]
 
 CLOCK_FILE = "clock.json"
 
@@ -112,6 +123,18 @@ def replay(directory: Path, attempt: int, observer: Observer) -> ReplayResult:
         return Run(directory, settings, found).replay(attempt)
 
 
+def ablate_winner(directory: Path, observer: Observer) -> str:
+    """Leave each change out of a run's winner once, and say in one sentence which of them carried the gain.
+
+    Raises:
+        SzilardError: the run kept nothing, or what `resume` raises.
+    """
+    settings = RunSettings.read(directory)
+    added = own_controls.files_of(directory, settings)
+    with owned(directory), opened(directory, settings, observer, added) as found:
+        return Run(directory, settings, found).ablate()
+
+
 class Run:
     """One opened run."""
 
@@ -146,7 +169,28 @@ class Run:
             stopping=self.workers.stopping,
         )
         self._attempts(laboratory, self._reserve(baseline))
-        confirming = Confirming(
+        confirming = self._confirming()
+        confirmation = confirm(confirming, self.workers.each)
+        if confirmation["winner"] is not None and self._affords_ablation(confirming, baseline):
+            ablate(confirming, self.workers.each)
+        return self._close(confirmation)
+
+    def ablate(self) -> str:
+        """Leave each change out of the winner once; what came of it in one sentence."""
+        confirming = self._confirming()
+        told = sentence(ablate(confirming, self.workers.each))
+        if (self.directory / CONFIRMATION_FILE).exists():
+            self._close(read_json(self.directory / CONFIRMATION_FILE))
+        return told
+
+    def _close(self, confirmation: dict[str, Any]) -> RunSummary:
+        summary = summarise(self.directory, self.settings, self.ledger, confirmation)
+        self._report(confirmation)
+        return summary
+
+    def _confirming(self) -> Confirming:
+        used = every_seed(self.settings.seeds, block_after(self.history.race_outcomes()))
+        return Confirming(
             self.directory,
             self.settings,
             self.environment,
@@ -154,12 +198,16 @@ class Run:
             self.measurer,
             self.history,
             self.observer,
-            laboratory.seeds,
+            used,
         )
-        confirmation = confirm(confirming, self.workers.each)
-        summary = summarise(self.directory, self.settings, self.ledger, confirmation)
-        self._report(confirmation)
-        return summary
+
+    def _affords_ablation(self, confirming: Confirming, baseline: Mapping[int, Measurement]) -> bool:
+        """Whether the time allowed, if any, is enough for it."""
+        if self.settings.minutes is None:
+            return True
+        trainings = (len(parts_of(confirming)) + 1) * ABLATION_SEEDS
+        seconds = trainings * _seconds_each(baseline) / self.settings.workers
+        return self.clock.seconds + seconds <= 60 * self.settings.minutes
 
     def replay(self, attempt: int) -> ReplayResult:
         record = self.ledger.attempt(attempt) if attempt else None
@@ -295,9 +343,8 @@ class Run:
 
     def _reserve(self, baseline: Mapping[int, Measurement]) -> float:
         """Seconds that confirmation and frontier will take."""
-        each = statistics.fmean(m.wall_seconds + m.score_seconds for m in baseline.values())
         trainings = Confirming.trainings(self.settings, self.environment)
-        return each * trainings / self.settings.workers
+        return _seconds_each(baseline) * trainings / self.settings.workers
 
     def _report(self, confirmation: dict[str, Any] | None) -> None:
         write_report(
@@ -313,6 +360,10 @@ def spec_in_force(spec: EnvironmentSpec, settings: RunSettings) -> EnvironmentSp
     """The environment's spec with the metric and guards that the run asked for."""
     guards = tuple(Guard(guard.metric, guard.tolerance) for guard in settings.guards)
     return replace(spec, metric=settings.metric, direction=settings.direction, guards=guards)
+
+
+def _seconds_each(baseline: Mapping[int, Measurement]) -> float:
+    return statistics.fmean(m.wall_seconds + m.score_seconds for m in baseline.values())
 
 
 def _noise(baseline: Mapping[int, Measurement], metric: str) -> float:

@@ -6,7 +6,7 @@ Owns the two claims; the measurements they rest on are made in `confirm`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from agent.arms import (
     LEVEL,
@@ -46,7 +46,8 @@ class Confirmation:
 class FrontierVerdict:
     """Whether the winner lies above what learning rate and length alone reach; None: not to be told.
 
-    `best` names the point that comes closest to the winner; `change` is the winner's lead over it.
+    `best` names the point that comes closest to the winner; `change` is the winner's lead over it, and
+    `leads` are those over every point, on the seeds that it shares with the winner.
     """
 
     above: bool | None
@@ -54,6 +55,7 @@ class FrontierVerdict:
     change: float | None
     interval: tuple[float, float] | None
     reason: str
+    leads: Mapping[str, CrossedInterval] = field(default_factory=dict)
 
 
 def judge_confirmation(winner: Arm, baseline: Arm, rules: Rules) -> Confirmation:
@@ -125,19 +127,20 @@ def above_frontier(
     doubtful = [label for label, lead in leads.items() if lead.interval[0] <= 0 <= lead.interval[1]]
     lead = leads[best]
     figures = _lead(lead, f"{best}, the closest point")
+
+    def verdict(above: bool | None, reason: str) -> FrontierVerdict:
+        return FrontierVerdict(above, best, lead.change, lead.interval, reason, leads)
+
     if sign * lead.change <= 0:
-        return FrontierVerdict(False, best, lead.change, lead.interval, f"not above the frontier: {figures}")
+        return verdict(False, f"not above the frontier: {figures}")
     if unpaired:
         missing = f"without two shared seeds: {', '.join(unpaired)}"
-        reason = f"not to be placed beside the frontier: {figures}; {missing}"
-        return FrontierVerdict(None, best, lead.change, lead.interval, reason)
+        return verdict(None, f"not to be placed beside the frontier: {figures}; {missing}")
     if doubtful:
         widest = best if best in doubtful else doubtful[0]
         told = figures if widest == best else f"{figures}, but {_lead(leads[widest], widest)}"
-        return FrontierVerdict(
-            None, best, lead.change, lead.interval, f"not distinguishable from the frontier: {told}"
-        )
-    return FrontierVerdict(True, best, lead.change, lead.interval, f"above the frontier: {figures}")
+        return verdict(None, f"not distinguishable from the frontier: {told}")
+    return verdict(True, f"above the frontier: {figures}")
 
 
 def _lead(lead: CrossedInterval, over: str) -> str:

@@ -1,8 +1,8 @@
 """Record what edits score that do nothing: the null that `false_keeps.py` resamples.
 
-`python benchmarks/record_nulls.py [--edits 64] [--seeds 4] [--minutes M]`. Each edit throws away another number
-of random draws before the first step of the countdown template, so that every rollout differs and nothing else
-does. They are trained and scored as attempts are; the same command goes on after an interruption.
+`python benchmarks/record_nulls.py [--edits 64] [--seeds 4] [--minutes M]`. Each edit throws away another
+number of random draws before the first step of the countdown template, so that every rollout differs and
+nothing else does. They are trained and scored as attempts are; interrupted, the same command goes on.
 """
 
 from __future__ import annotations

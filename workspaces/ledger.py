@@ -159,6 +159,11 @@ class Ledger:
             raise LedgerError(f"{name!r} cannot be a branch: use letters, digits, hyphens, underscores.")
         return self._commit_beside(f"arms/{name}", one_line(label), files)
 
+    def commit_without(self, number: int, index: int, label: str, files: Mapping[str, str]) -> str:
+        """Record what is left of attempt `number` when one change is taken out, on its own branch."""
+        subject = f"Attempt {number} without {one_line(label)}"
+        return self._commit_beside(f"without/{number:04d}-{index:02d}", subject, files)
+
     def _commit_beside(self, branch: str, subject: str, files: Mapping[str, str]) -> str:
         with self.lock:
             ref = f"refs/heads/{branch}"

@@ -16,7 +16,20 @@ import click
 
 from environments.base import SzilardError
 
-_VERBS = ("run", "resume", "replay", "status", "log", "show", "diff", "controls", "study", "env")
+_VERBS = (
+    "run",
+    "resume",
+    "confirm",
+    "ablate",
+    "replay",
+    "status",
+    "log",
+    "show",
+    "diff",
+    "controls",
+    "study",
+    "env",
+)
 
 EXIT_BROKEN_PIPE = 1
 EXIT_USER_ERROR = 2

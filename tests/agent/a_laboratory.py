@@ -94,12 +94,14 @@ def settings(environment: str = "put-in") -> RunSettings:
     )
 
 
-def build_measurer(directory: Path, environment: str = "put-in", scorer: Says | None = None) -> Measurer:
+def build_measurer(
+    directory: Path, environment: str = "put-in", scorer: Says | None = None, recipe: str = "STEPS = 100\n"
+) -> Measurer:
     """A measurer on the directory's ledger and store, made if they are not there; it has no executor."""
     policy = directory / "policy"
     policy.mkdir(parents=True, exist_ok=True)
     (policy / "config.json").write_text("{}")
-    (directory / "recipe.py").write_text("STEPS = 100\n")
+    (directory / "recipe.py").write_text(recipe)
     ledger = Ledger.create(
         directory / "repository", {"recipe.py": directory / "recipe.py"}, message="Template"
     )
@@ -113,9 +115,9 @@ def build_measurer(directory: Path, environment: str = "put-in", scorer: Says | 
     )
 
 
-def build_laboratory(directory: Path) -> Laboratory:
+def build_laboratory(directory: Path, recipe: str = "STEPS = 100\n") -> Laboratory:
     """The rooms of a run whose baseline is measured on every seed."""
-    measurer = build_measurer(directory)
+    measurer = build_measurer(directory, recipe=recipe)
     laboratory = Laboratory(
         directory=directory,
         settings=measurer.settings,
@@ -154,9 +156,12 @@ def put_scores(
     scores: Sequence[float],
     outcomes: Sequence[tuple[float, ...]] = (),
     hashes: Sequence[str] = (),
+    only: Sequence[int] | None = None,
 ) -> None:
     """Store what the seeds 0, 1, … of a commit scored; unlike each other unless told otherwise."""
     for seed, value in enumerate(scores):
+        if only is not None and seed not in only:
+            continue
         per_task = outcomes[seed] if outcomes else (value, 1.0 - value)
         metric = Metric(value, 0.01, per_task, tuple(str(task) for task in range(len(per_task))))
         laboratory.measurer.store.put(
