@@ -57,10 +57,10 @@ def one_after_another(work: Callable[[int, Workspace], None], items: list[int]) 
         work(item, None)  # type: ignore[arg-type]
 
 
-def put_fresh(laboratory: Laboratory, commit: str, level: float) -> None:
+def put_fresh(laboratory: Laboratory, commit: str, level: float, turn: int = 0) -> None:
     """Scores on the seeds of an ablation after two promotions, around a level."""
     first = every_seed(SEEDS, 2).stop
-    values = [0.0] * first + [level + noise for noise in NOISE]
+    values = [0.0] * first + [level + noise for noise in (*NOISE[turn:], *NOISE[:turn])]
     outcomes = [(value - 0.1, value + 0.1) for value in values]
     put_scores(laboratory, commit, values, outcomes, only=range(first, first + len(NOISE)))
 
@@ -78,7 +78,9 @@ def test_each_kept_change_is_left_out_once_and_what_carried_is_told(laboratory: 
     assert parts[1].files["recipe.py"] == TEMPLATE.replace("BONUS = 0", "BONUS = 7")
     put_fresh(laboratory, winner, 0.70)
     for index, (part, level) in enumerate(zip(parts, (0.60, 0.6995), strict=True)):
-        put_fresh(laboratory, laboratory.ledger.commit_without(2, index, part.label, part.files), level)
+        put_fresh(
+            laboratory, laboratory.ledger.commit_without(2, index, part.label, part.files), level, index + 1
+        )
     result = ablate(confirming, one_after_another)
     assert result["attempt"] == 2
     assert len(result["seeds"]) == ABLATION_SEEDS
