@@ -25,6 +25,7 @@ from agent.events import Message, Observer, Progress
 from agent.history import History
 from agent.laboratory import Laboratory
 from agent.measure import Subject, TrainingFailed
+from agent.noise import noise_of, reach_of, sentences
 from agent.opening import Interrupted, Opened, opened, owned
 from agent.plan import describe, plan, researcher_of
 from agent.seeds import block_after, every_seed
@@ -295,7 +296,8 @@ class Run:
     def _write_baseline(self, baseline: Mapping[int, Measurement]) -> None:
         metric = self.settings.metric
         entry = self.history.baseline_entry(metric, sorted(baseline))
-        noise = _noise(baseline, metric)
+        noise = noise_of({seed: m.score for seed, m in baseline.items()}, metric)
+        reach = reach_of(noise, self.settings)
         rows = [
             {
                 "seed": seed,
@@ -310,7 +312,10 @@ class Run:
             {
                 "score": entry.score,
                 "standard_error": entry.standard_error,
-                "noise": noise,
+                "noise": noise.seed,
+                "noise_sampling": noise.sampling,
+                "noise_tasks": noise.tasks,
+                "detectable": reach.detectable,
                 "entropy_end": entry.entropy,
                 "seeds": rows,
             },
@@ -324,9 +329,11 @@ class Run:
                 standard_error=entry.standard_error,
                 entropy=entry.entropy,
                 verdict="kept",
-                detail=f"seed noise {noise:.4f}",
+                detail=f"seed noise {noise.seed:.4f}",
             )
         )
+        for line in sentences(noise, reach, metric):
+            self.observer(Message(line))
 
     def _attempts(self, laboratory: Laboratory, reserve: float) -> None:
         from agent.dispatch import Dispatcher
