@@ -62,8 +62,9 @@ class Verdict:
     `change` is the paired mean difference to the comparator, in units of the metric and signed as the
     metric is; `interval` is its two-sided 95% t interval over seeds, as if nobody had looked before. `seeds`
     counts evidence seeds; with none, `change` is the screening seed's and has no error. `p_value` is the
-    last look's and was held against that look's `threshold`; both are None where no look was
-    taken. `alpha_spent` is what the entrant could spend in all, 0 for who never entered.
+    last look's and was held against that look's `threshold`; both are None where no look was taken.
+    `alpha_spent` is what the entrant could spend in all, 0 for who never entered. `seed_changes` are the
+    paired differences, by evidence seed.
     """
 
     outcome: Decided
@@ -76,6 +77,7 @@ class Verdict:
     reason: str
     p_value: float | None = None
     threshold: float | None = None
+    seed_changes: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -246,6 +248,9 @@ class _Race:
             test.seeds,
             self.guards,
             reason,
+            seed_changes=tuple(
+                (seed, self.sign * value) for seed, value in zip(self.seeds, self.changes, strict=False)
+            ),
         )
 
 

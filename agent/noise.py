@@ -90,8 +90,8 @@ def sentences(noise: Noise, reach: Reach, metric: str) -> list[str]:
     half = f"{reach.half_needs} seeds" if reach.half_needs else f"more than {_MOST_SEEDS} seeds"
     told = [
         ", ".join(parts) + ".",
-        f"With {reach.seeds} evidence seeds an attempt, a gain of {reach.detectable:+.4f} is found four times "
-        f"in five; half of it would need {half}.",
+        f"With {reach.seeds} evidence seeds an attempt, a gain of {reach.detectable:+.4f} is found four "
+        f"times in five; half of it would need {half}.",
     ]
     if reach.wanted and (reach.wanted_needs is None or reach.wanted_needs > reach.seeds):
         needs = reach.wanted_needs or f"more than {_MOST_SEEDS}"

@@ -47,6 +47,8 @@ def figures(
                 f"{g.metric} {g.change:+.5f} (allowed {-g.tolerance:+g})" for g in verdict.guards
             )
         trailers["Alpha-Spent"] = f"{verdict.alpha_spent:.6g}"
+        if verdict.seed_changes:
+            trailers["Seed-Changes"] = ", ".join(f"{s}: {value:+.5f}" for s, value in verdict.seed_changes)
         if verdict.p_value is not None and verdict.threshold is not None:
             trailers["P-Value"] = f"{verdict.p_value:.3g}"
             trailers["Threshold"] = f"{verdict.threshold:.3g}"
