@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future, wait
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar
 
 from agent.attempt_folder import MOST_REPAIRS, REAPPLICATION, Proposed
 from agent.check import CheckFailed, check_code
@@ -31,6 +31,9 @@ from workspaces.workspace import Workspace
 if TYPE_CHECKING:
     from langgraph.checkpoint.base import BaseCheckpointSaver
     from langgraph.graph.state import CompiledStateGraph
+
+
+Answer = TypeVar("Answer")
 
 
 class AttemptState(TypedDict, total=False):
@@ -207,7 +210,7 @@ class Attempt:
         trained = self._of_attempt(state, seed)
         self.rounds.wait(lambda: not self.rounds.helped(trained), self.workspace)
         try:
-            self.laboratory.measurer.train(self._subject(state), seed, Split.SELECTION)
+            self._trusted(state, self.laboratory.measurer.train)
         except TrainingFailed as error:
             if error.early and seed == SCREENING_SEED:
                 return self._fail(number, state["repairs"], str(error), "crashed")
@@ -220,7 +223,7 @@ class Attempt:
         number, seed = state["number"], state["seed"]
         self._tell(number, "score", detail=f"seed {seed}")
         try:
-            measured = self.laboratory.measurer.score(self._subject(state), seed, Split.SELECTION)
+            measured = self._trusted(state, self.laboratory.measurer.score)
         except TrainingFailed as error:
             return {"ended": "crashed", "reason": error.headline}
         except Untrusted as error:
@@ -241,6 +244,20 @@ class Attempt:
             entropy=measured.entropy_end,
         )
         return {}
+
+    def _trusted(self, state: AttemptState, work: Callable[[Subject, int, Split], Answer]) -> Answer:
+        """What training or scoring gives; what cannot be trusted is made anew, once.
+
+        Raises what `work` raises.
+        """
+        measurer, subject, seed = self.laboratory.measurer, self._subject(state), state["seed"]
+        try:
+            return work(subject, seed, Split.SELECTION)
+        except Untrusted as error:
+            self._tell(state["number"], "train", detail=f"seed {seed} once more: {error}")
+            measurer.forget(subject, seed, Split.SELECTION)
+            measurer.train(subject, seed, Split.SELECTION)
+            return work(subject, seed, Split.SELECTION)
 
     def _measure_comparator(self, state: AttemptState) -> None:
         """Measure the other side of the race on the attempt's seed, if nobody has."""
@@ -267,6 +284,9 @@ class Attempt:
             if isinstance(ruling, NeedSeed):
                 return self._go_on(state, ruling, plan)
         self.rounds.end(number)
+        doubt = self._scored_otherwise(state) if ruling.outcome == "kept" else None
+        if doubt is not None:
+            ruling = replace(ruling, outcome="void", reason=doubt)
         if ruling.outcome == "kept":
             self.rounds.wait(lambda: self.rounds.decided(self._before(number)), self.workspace)
         with laboratory.lock:
@@ -274,6 +294,19 @@ class Attempt:
             outcome = self.referee.rule(number, state["parent"], comparator, code, ruling, looked)
         self._tell(number, "done", detail=ruling.reason, verdict=outcome, change=ruling.change)
         return {"racing": False}
+
+    def _scored_otherwise(self, state: AttemptState) -> str | None:
+        """Says so where a winner's last policy scores differently when it is scored again."""
+        measurer, seed, metric = self.laboratory.measurer, state["seed"], self.laboratory.settings.metric
+        found = measurer.find(state["code_commit"], seed, Split.SELECTION)
+        try:
+            again = measurer.score_anew(self._subject(state), seed, Split.SELECTION)
+        except (TrainingFailed, Untrusted) as error:
+            return f"seed {seed} cannot be scored again: {error}"
+        if found is not None and found.score == again.score:
+            return None
+        values = [m.score.metrics[metric].value for m in (found, again) if m is not None]
+        return f"seed {seed} scored {', and when scored again '.join(map(repr, values))}"
 
     def _plan(self, state: AttemptState) -> SeedPlan:
         """The seeds of the attempt's race, fixed when it enters."""

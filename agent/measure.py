@@ -174,6 +174,11 @@ class Measurer:
         temporary.write_text(json.dumps(mark))
         os.replace(temporary, folder / TRAINED_FILE)
 
+    def forget(self, subject: Subject, seed: int, split: Split) -> None:
+        """Delete what a training left, so that it is trained anew; a stored measurement stays."""
+        with self._locks[self.key(subject.commit, seed, split).digest]:
+            delete_folder(subject.folder / f"{split}-{seed}")
+
     def score(self, subject: Subject, seed: int, split: Split) -> Measurement:
         """Score what `train` left, and store the measurement.
 

@@ -185,9 +185,9 @@ def gained(by: Sequence[float] = GAIN, over: Sequence[float] = BASELINE, seeds: 
     return [score + gain for score, gain in zip(over, by, strict=False)][: seeds + 1]
 
 
-def leave_trained(measurer: Measurer, folder: Path, seed: int) -> Subject:
-    """What a finished training of the baseline leaves on disk."""
-    commit = measurer.ledger.tags()["baseline"]
+def leave_trained(measurer: Measurer, folder: Path, seed: int, commit: str | None = None) -> Subject:
+    """What a finished training of a commit, or of the baseline, leaves on disk."""
+    commit = commit or measurer.ledger.tags()["baseline"]
     out = folder / f"{Split.SELECTION}-{seed}" / "out"
     (out / "policy").mkdir(parents=True)
     (out / "policy" / WEIGHTS_FILE).write_bytes(b"weights")
