@@ -115,6 +115,18 @@ def test_run_refuses_bad_options_and_writes_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_study_writes_where_runs_live_unless_told_otherwise(tmp_path: Path) -> None:
+    command = ("study", "entropy-law", "--rules", "--sandbox", "none")
+    assert szilard(*command, cwd=tmp_path).returncode == 0
+    assert szilard(*command, "--pages", "docs/studies", cwd=tmp_path).returncode == 0
+    assert {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()} == {
+        "runs/studies/entropy-law/entropy-law.md",
+        "docs/studies/entropy-law.md",
+    }
+    listed = szilard("status", cwd=tmp_path)
+    assert (listed.returncode, "studies" in listed.stdout) == (0, False)
+
+
 def test_a_run_is_found_by_name_and_by_path(runs: Path) -> None:
     by_name = szilard("status", a_run.NAME, "--runs-dir", str(runs), "--json")
     by_path = szilard("status", str(runs / a_run.NAME), "--json")
