@@ -5,6 +5,7 @@ Owns the opening of the seal. Nothing before it has scored a policy on the confi
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import statistics
@@ -127,6 +128,7 @@ def _measure(
     confirming: Confirming, contenders: Sequence[Contender], split: Split, in_parallel: InParallel
 ) -> None:
     jobs = [(contender, seed) for contender in contenders for seed in contender.seeds]
+    ended = itertools.count(1)
 
     def measure(index: int, workspace: Workspace) -> None:
         contender, seed = jobs[index]
@@ -138,15 +140,17 @@ def _measure(
                     Subject(contender.commit, folder, workspace), seed, split
                 )
             except (TrainingFailed, Untrusted) as error:
+                next(ended)
                 confirming.observer(Message(f"  {contender.label}, seed {seed}: not measured ({error})"))
                 return
-        value = measured.score.metrics[confirming.settings.metric].value
+        metric = measured.score.metrics[confirming.settings.metric]
         confirming.observer(
             Progress(
                 attempt=0,
-                phase="frontier" if contender.point else "confirm",
-                detail=f"{contender.label}, seed {seed}",
-                score=value,
+                phase="confirm" if contender.point is None and split is Split.CONFIRMATION else "frontier",
+                detail=f"{next(ended)} of {len(jobs)}: {contender.label}, seed {seed}",
+                score=metric.value,
+                standard_error=metric.standard_error,
                 entropy=measured.entropy_end,
             )
         )

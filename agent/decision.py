@@ -272,8 +272,8 @@ def _screen(
     reason = None
     if sign * change <= 0 or sign * change < ENTERS_WITH * noise:
         needed = signed(sign * ENTERS_WITH * noise)
-        seen = f"{signed(change)} on the screening seed"
-        reason = f"screened out: {seen}, {needed} ({ENTERS_WITH:g} of the noise) enters"
+        seen = f"{signed(change)} on the screening seed (seed noise {noise:.2g})"
+        reason = f"screened out: {seen}, {needed} enters"
     for guard in guards:
         slack = guard.tolerance + 3.0 * _seed_deviation(baseline, guard.metric)
         if reason is None and guard.change < -slack:

@@ -1,7 +1,9 @@
 """The one sentence of a diagnosis, by rules.
 
-Owns the rules and the wording. Rewards are the training's own, entropies nats a token; the law's figures are
-given with their 95% intervals, and a claim is made only where the interval carries it.
+Owns the rules and the wording. Rewards are the training's own, and so is what the law says of them: its
+figures come with R2 and 95% intervals, and a claim is made only where the interval carries it. No advice is
+given that cannot be followed: the budget bounds the length, so nobody is told to train longer, and what
+spending slower or faster does is measured by the frontier, which is named instead of a guess.
 
 1. No trace, or fewer than 3 points: the sentence says so and nothing else.
 2. A control that reported and touched no token is named first: inert, not tested.
@@ -11,11 +13,13 @@ given with their 95% intervals, and a claim is made only where the interval carr
 5. It applies and entropy fell. *Early* means that nine tenths of the drop were spent in the first half of
    the steps. *Near* means that the upper end of what is left to buy is at most a fifth of what spending has
    bought, a (exp(H first) - exp(H last)).
-   - near, early: more steps will not help, slower spending might.
+   - near, early: little is left; whether slower spending reaches more is what lower learning rates of the
+     frontier show.
    - near, late: little is left, though entropy lasted for most of the training.
    - not near, and the interval of what is left reaches 0: the fit does not tell.
    - not near, early: the training stopped spending with reward left to buy.
-   - not near, late: entropy was still falling; more steps or faster spending might help.
+   - not near, late: entropy was still falling; whether faster spending buys the rest is what higher learning
+     rates of the frontier show.
 6. It applies and entropy rose: what spending it again would buy.
 """
 
@@ -81,7 +85,7 @@ def sentence_of(
     elif course.direction == "fell":
         told = f"{_spending(course, law)}: {_outlook(course, law)}"
     else:
-        told = f"{_course(course)}; by the law, spending it again buys {_left(law)}"
+        told = f"{_course(course)}; by {_fit(law)}, spending it again would buy {_left(law)}"
     told = f"{_inert(inert)}; {told}" if inert else told[0].upper() + told[1:]
     return one_line(told, LONGEST_SENTENCE - 1) + "."
 
@@ -116,8 +120,12 @@ def _spending(course: Course, law: Law) -> str:
     reward, ceiling = (_shown(value, rewards) for value in rewards)
     return (
         f"entropy {went}, and training ended at reward {reward}; "
-        f"the law's ceiling is {ceiling} ({_interval(law.ceiling_interval)})"
+        f"{_fit(law)}, has its ceiling at {ceiling} ({_interval(law.ceiling_interval)})"
     )
+
+
+def _fit(law: Law) -> str:
+    return f"the law fitted to this training's own reward, R2 {law.r_squared:.2f}"
 
 
 def _outlook(course: Course, law: Law) -> str:
@@ -125,13 +133,14 @@ def _outlook(course: Course, law: Law) -> str:
         upper = max(law.left_interval[1], 0.0)
         most = f"at most {upper:+.{_decimals((0.0, upper), 2)}f} is left to buy"
         if course.early:
-            return f"{most}, so more steps will not help, slower spending might"
+            return f"{most}; whether slower spending reaches more, the frontier's lower learning rates show"
         return f"{most}, though entropy lasted for most of the training"
     if law.left_interval[0] <= 0:
         return f"whether the rest buys anything the fit does not tell, {_left(law)}"
     if course.early:
         return f"the rest would buy {_left(law)}, but this training stopped spending it"
-    return f"the rest would buy {_left(law)}, so more steps or faster spending might help"
+    shown = "whether faster spending does, the frontier's higher learning rates show"
+    return f"the rest would buy {_left(law)}; {shown}"
 
 
 def _near(course: Course, law: Law) -> bool:
@@ -146,7 +155,7 @@ def _nats(course: Course) -> str:
 
 def _left(law: Law) -> str:
     left = f"{law.left_to_buy:+.{_decimals(law.left_interval, 2)}f}"
-    return f"{left} of reward ({_interval(law.left_interval, '+')})"
+    return f"{left} ({_interval(law.left_interval, '+')})"
 
 
 def _interval(interval: tuple[float, float], sign: str = "") -> str:

@@ -138,7 +138,7 @@ class Dispatcher:
             self._told = True
             self.laboratory.observer(
                 Message(
-                    f"No further attempt: the rest of the {minutes:g} minutes is kept for the confirmation."
+                    f"No further attempt: the rest of --minutes {minutes:g} is kept for the confirmation."
                 )
             )
         return True

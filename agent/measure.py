@@ -67,7 +67,7 @@ class Untrusted(SzilardError):
 
 
 class Cancelled(SzilardError):
-    """The run was stopped while this was being measured; nothing was stored."""
+    """The run was stopped, or nobody wants to know any more, while this was measured; nothing was stored."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +100,7 @@ class Measurer:
         self.executor = executor
         self.scorer = scorer
         self.cpu_limit: float | None = None
+        self._jobs: dict[str, str] = {}
         self._policy = _hash_of(sorted(environment.starting_policy().iterdir()))
         source = settings.environment
         self._domain = f"{environment.spec.name} {environment.spec.version}"
@@ -152,7 +153,7 @@ class Measurer:
             TrainingFailed: no policy came of it.
             DiskFull: none came of it, but there is no room for one either.
             Untrusted: files were touched that no training may touch.
-            Cancelled: the run is being stopped.
+            Cancelled: the run is being stopped, or the training was cancelled.
         """
         key = self.key(subject.commit, seed, split)
         with self._locks[key.digest]:
@@ -230,6 +231,12 @@ class Measurer:
             law=law_of(rows),
         )
 
+    def cancel(self, commit: str, seed: int, split: Split) -> None:
+        """End this training, if it runs: whoever waits for it gets Cancelled, and nothing is stored."""
+        handle = self._jobs.get(self.key(commit, seed, split).digest)
+        if handle is not None:
+            self.executor.cancel(handle)
+
     def repeat(self, subject: Subject, seed: int, split: Split) -> Measurement:
         """Train and score anew, whatever is stored, and store nothing. Raises what `measure` raises."""
         delete_folder(subject.folder / f"{split}-{seed}")
@@ -279,9 +286,14 @@ class Measurer:
                 device=self.settings.device,
             )
         )
-        outcome = self.executor.wait(handle)
+        digest = self.key(subject.commit, seed, split).digest
+        self._jobs[digest] = handle
+        try:
+            outcome = self.executor.wait(handle)
+        finally:
+            del self._jobs[digest]
         if outcome.cancelled:
-            raise Cancelled("The run is being stopped.")
+            raise Cancelled("The training was cancelled.")
         return outcome
 
     def _note_launch(self, subject: Subject, seed: int, split: Split) -> None:

@@ -24,8 +24,9 @@ from environments.base import EnvironmentSpec, SzilardError
 from environments.registry import is_path, load
 
 SHOWN_VERSIONS = ("szilard", "torch", "langgraph", "gitpython")
-SCORE_SECONDS = 5.0
+SCORE_SECONDS = 2.0
 SCREENED_SHARE = 1 / 4
+RACED_SHARE = 1 / 2
 LEAST_CONFIRMATION_SEEDS = 5
 _PROPOSES = {
     "catalogue": "the catalogue (no model, no network)",
@@ -149,26 +150,17 @@ def plan_training(
 def describe(settings: RunSettings) -> list[str]:
     """What a run will optimise, do and cost, one line each."""
     spec = load(settings.environment).spec
-    entrants = settings.attempts * SCREENED_SHARE
-    trainings = round(
-        len(every_seed(settings.seeds))
-        + settings.attempts
-        + entrants * settings.seeds
-        + 2 * settings.confirmation_seeds
-        + 5 * min(5, settings.confirmation_seeds)
-    )
-    minutes = trainings * (spec.seconds_per_attempt + SCORE_SECONDS) / settings.workers / 60
     guards = ", ".join(f"{g.metric} may fall by at most {g.tolerance:g}" for g in settings.guards) or "none"
     who = _PROPOSES[settings.researcher].format(model=settings.model)
     first = ", tried before those of the catalogue" if settings.researcher == "catalogue" else ""
-    until = f", or {settings.minutes:g} minutes" if settings.minutes else ""
+    until = f", or {_minutes(settings.minutes)} with the confirmation" if settings.minutes else ""
     return [
         f"Goal: {settings.goal}",
         f"Domain: {spec.name}: {spec.description}",
         f"Optimised: {settings.direction} {settings.metric}"
         + (f" ({spec.metric_meaning})" if settings.metric == spec.metric else ""),
         f"Guards, against the baseline: {guards}",
-        f"Budget: {settings.attempts} attempts{until}, each trained with at most "
+        f"Budget: {_counted(settings.attempts, 'attempt')}{until}, each trained with at most "
         + ", ".join(f"{count:,} {what}" for what, count in spec.budget.items())
         + " a seed",
         f"Decision: 1 screening seed, then up to {settings.seeds} evidence seeds; "
@@ -177,10 +169,46 @@ def describe(settings: RunSettings) -> list[str]:
         "beside the frontier of learning rate and length",
         f"Researcher: {who}; search: {settings.search}; seed {settings.seed}",
         *([f"Your controls: {', '.join(settings.controls)}{first}"] if settings.controls else []),
-        f"Machine: {settings.workers} worker(s) on {settings.device}, sandbox: {settings.sandbox}"
+        f"Machine: {_counted(settings.workers, 'worker')} on {settings.device}, sandbox: {settings.sandbox}"
         + (" (NOTHING ISOLATES THE CODE)" if settings.sandbox == "none" else ""),
-        f"Cost: about {trainings} trainings, {minutes:.0f} minutes",
+        f"Cost: {_cost(settings, spec)}",
     ]
+
+
+def _cost(settings: RunSettings, spec: EnvironmentSpec) -> str:
+    """What the whole run takes or, where its minutes are fewer, what fits into those."""
+    around = (
+        len(every_seed(settings.seeds))
+        + 2 * settings.confirmation_seeds
+        + 5 * min(5, settings.confirmation_seeds)
+    )
+    an_attempt = 1 + SCREENED_SHARE * RACED_SHARE * settings.seeds
+    pace = settings.workers * 60 / (spec.seconds_per_attempt + SCORE_SECONDS)
+
+    def took(trainings: float) -> str:
+        return f"{_counted(round(trainings), 'training')}, {_minutes(max(1, round(trainings / pace)))}"
+
+    whole = around + settings.attempts * an_attempt
+    if settings.minutes is None or settings.minutes >= whole / pace:
+        return f"about {took(whole)}"
+    fitting = int((settings.minutes * pace - around) / an_attempt)
+    if fitting < 1:
+        return (
+            f"{_minutes(settings.minutes)} may be too short for any attempt: baseline and confirmation alone "
+            f"are about {took(around)}"
+        )
+    return (
+        f"{_minutes(settings.minutes)}, which hold about {fitting} of the "
+        f"{_counted(settings.attempts, 'attempt')} (all of them: about {took(whole)})"
+    )
+
+
+def _minutes(minutes: float) -> str:
+    return _counted(minutes, "minute")
+
+
+def _counted(count: float, noun: str) -> str:
+    return f"{count:g} {noun}{'' if count == 1 else 's'}"
 
 
 def researcher_of(settings: RunSettings) -> Researcher:
@@ -230,15 +258,21 @@ def _refuse_visible(runs_dir: Path) -> None:
 
 
 def _known_metric(metric: str, spec: EnvironmentSpec) -> str:
-    if metric not in spec.metrics:
-        raise InvalidOption(f"{spec.name} has no metric {metric!r}. It has: {', '.join(spec.metrics)}.")
-    return metric
+    """The metric as the domain writes it: pass@1 is another way to write pass_at_1."""
+    plain = metric.replace("@", "_at_")
+    known = next((name for name in (metric, plain) if name in spec.metrics), None)
+    if known is None:
+        short = min((name for name in spec.metrics if "_at_" in name), key=len, default=None)
+        also = f" ({short.replace('_at_', '@')} means {short})" if short else ""
+        raise InvalidOption(f"{spec.name} has no metric {metric!r}. It has: {', '.join(spec.metrics)}{also}.")
+    return known
 
 
 def _guards(guards: Mapping[str, float] | None, spec: EnvironmentSpec) -> tuple[GuardSetting, ...]:
     if guards is None:
         return tuple(GuardSetting(metric=g.metric, tolerance=g.tolerance) for g in spec.guards)
-    return tuple(GuardSetting(metric=_known_metric(m, spec), tolerance=t) for m, t in guards.items())
+    known = {_known_metric(metric, spec): tolerance for metric, tolerance in guards.items()}
+    return tuple(GuardSetting(metric=metric, tolerance=tolerance) for metric, tolerance in known.items())
 
 
 def _device(device: str) -> Literal["cpu", "cuda"]:

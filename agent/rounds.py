@@ -68,9 +68,13 @@ class Rounds:
             self._races[number] = race
 
     def end(self, number: int) -> None:
-        """Note that an attempt's race is over, if it had one."""
+        """Note that an attempt's race is over, if it had one; nobody will look at what it still trains."""
+        folder = self._laboratory.folder(number).path
         with self._lock:
             self._races.pop(number, None)
+            idle = [trained for trained in self._in_training if trained.folder == folder]
+        for trained in idle:
+            self._laboratory.measurer.cancel(trained.commit, trained.seed, Split.SELECTION)
 
     def helped(self, trained: Trained) -> bool:
         """Whether another worker is at a training just now."""
@@ -99,6 +103,9 @@ class Rounds:
         try:
             with suppress(TrainingFailed, Untrusted):
                 self._laboratory.measurer.measure(subject, trained.seed, Split.SELECTION)
+        except Cancelled:
+            if self._laboratory.stopping.is_set():
+                raise
         finally:
             with self._lock:
                 self._in_training.discard(trained)

@@ -313,13 +313,15 @@ class Ledger:
         return output.decode("utf-8", "replace")
 
     def store_evidence(self, files: Mapping[str, bytes], message: str) -> str:
-        """Add `files` to the tree of the evidence ref, keeping what is there, and return the new commit.
+        """Add `files` to the tree of the evidence ref, keeping what is there, and return its commit.
 
         The ref always names one commit without parents, so the history that people read is not
-        interrupted by it.
+        interrupted by it. Where all of the files are there already, nothing is committed.
         """
         with self.lock:
             kept = self._references.all().get(EVIDENCE)
+            if kept is not None and self._snapshots.holds(kept, files):
+                return kept
             tree = self.tree(kept) if kept is not None else None
             return self._write(EVIDENCE, message, files, tree=tree, replace=True)
 

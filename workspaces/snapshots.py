@@ -40,6 +40,11 @@ class Snapshots:
         contents = self._read(list(listing.values()))
         return {path: contents[blob] for path, blob in listing.items()}
 
+    def holds(self, commit: str, files: Mapping[str, bytes]) -> bool:
+        """Whether a commit has all of these files with just these contents."""
+        there = dict(self._listing(commit))
+        return all(there.get(path) == blob_hash(content) for path, content in files.items())
+
     def remember(self, contents: Iterable[bytes]) -> None:
         """Spare a reading of what was just written."""
         self._contents |= {blob_hash(content): content for content in contents}

@@ -26,8 +26,9 @@ def command(run: str, runs_dir: Path, as_json: bool) -> None:
 
     from agent import run as engine
     from agent.cli.view import open_view
+    from agent.state_files import Clock
 
-    view = open_view(as_json)
+    view = open_view(as_json, Clock(directory / engine.CLOCK_FILE).seconds)
     try:
         with view:
             summary = engine.resume(directory, view.observe)

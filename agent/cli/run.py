@@ -30,14 +30,15 @@ def _guards(
 @click.command(short_help="Pursue a goal to a confirmed winner.")
 @click.argument("goal")
 @click.option("--environment", default="countdown", show_default=True, help="Domain: see `szilard env list`.")
-@click.option("--metric", help="What to optimise; by default what the environment says.")
+@click.option("--metric", help="What to optimise, such as pass@16; by default what the environment says.")
 @click.option(
     "--guard",
     "guards",
     multiple=True,
     callback=_guards,
     metavar="METRIC=TOLERANCE",
-    help="A metric that must not get worse than the baseline's by more than this; repeatable.",
+    help="A metric that must not get worse than the baseline's by more than this, such as pass@1=0.02;"
+    " repeatable.",
 )
 @click.option(
     "--attempts",
@@ -50,7 +51,7 @@ def _guards(
     "--minutes",
     type=click.FloatRange(min=0, min_open=True),
     callback=finite,
-    help="Start no attempt after this many minutes.",
+    help="Minutes of the whole run: no attempt is started that would leave too few to confirm the winner.",
 )
 @click.option(
     "--seeds",

@@ -20,15 +20,13 @@ from agent.cli.training import Asked, training_options
     "--out",
     type=click.Path(path_type=Path),
     callback=folder,
-    help="Folder of the trainings.  [default: comparisons/NAME]",
+    help="Folder of the trainings.  [default: runs/studies/NAME]",
 )
 @click.option(
     "--pages",
     type=click.Path(path_type=Path),
     callback=folder,
-    default=Path("docs/studies"),
-    show_default=True,
-    help="Folder of the page NAME.md.",
+    help="Folder of the page NAME.md, such as docs/studies.  [default: the folder of the trainings]",
 )
 @click.option("--rules", is_flag=True, help="Write claims and rules to the page, and train nothing.")
 @json_option
@@ -36,7 +34,7 @@ def command(
     name: str,
     asked: Asked,
     out: Path | None,
-    pages: Path,
+    pages: Path | None,
     rules: bool,
     as_json: bool,
 ) -> None:
@@ -49,6 +47,7 @@ def command(
     Examples:
       szilard study entropy-law
       szilard study controls --minutes 30
+      szilard study entropy-law --pages docs/studies
     """
     from agent.cli.view import open_view
     from agent.opening import Interrupted
@@ -60,7 +59,8 @@ def command(
     study = load(name)
     spec = load_environment(asked.environment).spec
     domain = "-".join(re.findall(r"[A-Za-z0-9_-]+", spec.name)) or "domain"
-    out = out or Path("comparisons") / study.name
+    out = out or Path("runs/studies") / study.name
+    pages = pages or out
     settings = asked.settings(study.title, out)
     view = open_view(as_json)
     page = pages / f"{study.name}.md"

@@ -29,21 +29,25 @@ if TYPE_CHECKING:
     from agent.run import RunSummary
 
 _ROWS = 12
+_CLOSING = ("confirm", "frontier")
 
 
-def open_view(as_json: bool) -> View:
-    """The view that fits: JSON lines when asked for, a live table on a terminal, plain lines elsewhere."""
+def open_view(as_json: bool, earlier: float = 0.0) -> View:
+    """The view that fits: JSON lines when asked for, a live table on a terminal, plain lines elsewhere.
+
+    `earlier`: the seconds that a run has taken before, from which its clock goes on.
+    """
     if as_json:
-        return JsonView()
-    return LiveView() if sys.stdout.isatty() else View()
+        return JsonView(earlier)
+    return LiveView(earlier) if sys.stdout.isatty() else View(earlier)
 
 
 class View:
     """Plain lines with the time since the start; also what the other views are made from."""
 
-    def __init__(self) -> None:
+    def __init__(self, earlier: float = 0.0) -> None:
         self._lock = threading.Lock()
-        self._started = time.monotonic()
+        self._started = time.monotonic() - earlier
         self._hypotheses: dict[int, str] = {}
         self._last: dict[int, str] = {}
         self._silent = False
@@ -76,7 +80,7 @@ class View:
             line = self._line(event)
             if line is not None and line != self._last.get(event.attempt):
                 self._last[event.attempt] = line
-                self._write(f"[{self._elapsed()}] {_name(event.attempt)}: {line}")
+                self._write(f"[{self._elapsed()}] {_name(event)}: {line}")
 
     def interrupted(self, reason: str, directory: Path) -> NoReturn:
         """Say how to go on, and exit."""
@@ -103,14 +107,16 @@ class View:
             self._hypotheses[event.attempt] = hypothesis
             return f"proposed: {one_line(hypothesis)}"
         detail = "" if event.detail is None else f" {one_line(event.detail)}"
+        if event.phase in _CLOSING:
+            entropy = "" if event.entropy is None else f", entropy {event.entropy:.3f}"
+            return None if event.score is None else f"{_score(event)}{entropy}"
         if event.score is not None:
             change = "" if event.change is None else f" ({signed(event.change)})"
             entropy = "" if event.entropy is None else f", entropy {event.entropy:.3f}"
             seconds = "" if event.seconds is None else f", {duration(event.seconds)}"
-            score = figure(event.score, event.standard_error, event.change)
             what = "measured" if event.phase in ("baseline", "done") else event.phase
-            return f"{what}{detail}: {score}{change}{entropy}{seconds}"
-        if detail and event.phase in ("baseline", "confirm", "frontier"):
+            return f"{what}{detail}: {_score(event)}{change}{entropy}{seconds}"
+        if detail and event.phase == "baseline":
             return f"{event.phase}{detail}"
         return None
 
@@ -180,10 +186,11 @@ class _Row:
 class LiveView(View):
     """A table that follows the attempts; messages scroll above it."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, earlier: float = 0.0) -> None:
+        super().__init__(earlier)
         self._rows: dict[int, _Row] = {}
         self._incumbent = 0
+        self._closing = ""
         self._live: Live | None = None
 
     def __enter__(self) -> LiveView:
@@ -207,6 +214,9 @@ class LiveView(View):
             self._write(f"[{self._elapsed()}] {clean(event.text)}")  # draws the table: not under the lock
             return
         with self._lock:
+            if event.phase in _CLOSING:
+                self._closing = f" · {_name(event)}: {self._line(event)}"
+                return
             known = self._rows.get(event.attempt)
             if known is not None:
                 fresh = {name: value for name, value in asdict(event).items() if value is not None}
@@ -223,7 +233,7 @@ class LiveView(View):
 
         with self._lock:
             rows = dict(self._rows)
-            incumbent = self._incumbent
+            incumbent, closing = self._incumbent, self._closing
         table = Table(box=None, pad_edge=False, header_style="bold", expand=True)
         table.add_column("#", justify="right", no_wrap=True)
         table.add_column("hypothesis", no_wrap=True, overflow="ellipsis", ratio=1)
@@ -255,7 +265,7 @@ class LiveView(View):
                 Text(verdict, style=STYLES.get(verdict, "")),
             )
         held = "the baseline" if incumbent == 0 else f"attempt {incumbent}"
-        table.caption = Text(f"{self._elapsed().strip()} · incumbent: {held}", style="dim")
+        table.caption = Text(f"{self._elapsed().strip()} · incumbent: {held}{closing}", style="dim")
         table.caption_justify = "left"
         return table
 
@@ -270,5 +280,7 @@ def _score(progress: Progress) -> str:
     return figure(progress.score, progress.standard_error, progress.change)
 
 
-def _name(attempt: int) -> str:
-    return "baseline" if attempt == 0 else f"attempt {attempt}"
+def _name(event: Progress) -> str:
+    if event.phase in _CLOSING:
+        return event.phase if event.detail is None else f"{event.phase} {one_line(event.detail)}"
+    return "baseline" if event.attempt == 0 else f"attempt {event.attempt}"

@@ -1,6 +1,6 @@
 """The page of a study: claims and rules first, then a section for every domain that it was run on.
 
-Owns the Markdown of docs/studies; a section that is there is replaced, those of other domains are kept.
+Owns the Markdown of such pages; a section that is there is replaced, those of other domains are kept.
 """
 
 from __future__ import annotations

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from agent.proposal import Proposal
-from agent.researchers.base import NoProposal
+from agent.researchers.base import HistoryEntry, NoProposal
 from agent.researchers.catalogue import CatalogueResearcher
 from agent.researchers.configuration import Configuration, edits, neighbours, read
 from agent.researchers.control_table import CONTROLS, go_together, table_of
 from agent.researchers.surrogate import Observation, Surrogate
+from agent.researchers.wording import Known, hypothesis
 from tests.agent.a_synthetic_run import (
     BASELINE,
     FILES,
@@ -107,7 +109,94 @@ def test_proposal_states_hypothesis_prediction_and_evidence() -> None:
     assert "No prediction was tested yet" in run.proposals[0].mechanism
     assert max(len(proposal.mechanism) for proposal in Run(1, 24, measured, catalogue).proposals) < 4000
     assert "Of 9 predictions so far" in run.proposals[9].mechanism
-    assert "against the baseline: " in run.proposals[9].mechanism
+    assert "paired change was missed by" in run.proposals[9].mechanism
+
+
+def kl_attempt(run: Run, above_mean: float, paired: float) -> HistoryEntry:
+    """A screened-out attempt with KL to the start, by both of its figures."""
+    target = Configuration((("KlToStart", 0.05),), 3e-5, 300)
+    files = apply_edits(FILES, edits(FILES, target, FILES), editable=("*.py",), protected=())
+    reached = (run.history[0].score or 0.0) + above_mean
+    return replace(
+        run.history[1], files=files, verdict="reverted", score=reached, score_change=paired, seeds=1
+    )
+
+
+def test_a_figure_says_whether_it_is_of_means_or_paired() -> None:
+    run = Run(0, 1, measured, catalogue)
+    entry = kl_attempt(run, above_mean=0.02, paired=0.01)
+    told = [catalogue(context_of(run, seed, history=(entry,))).mechanism for seed in range(12)]
+    of_kl = [line for line in told if "Attempts with KlToStart: 1 (" in line]
+    assert of_kl
+    for line in of_kl:
+        assert "+0.02 ± " in line
+        assert "n = 1, reverted" in line
+        seeds = run.history[0].seeds
+        assert f"means over an attempt's n seeds against the baseline's mean over its {seeds}" in line
+        assert "Predicted of the change to its parent, paired by seed as in the verdict: " in line
+
+
+def test_an_attempt_hints_only_if_its_paired_change_was_a_gain_too() -> None:
+    run = Run(0, 1, measured, catalogue)
+    hints = [
+        sum(
+            "as attempt 1 hints" in catalogue(context_of(run, seed, history=(entry,))).hypothesis
+            for seed in range(12)
+        )
+        for entry in (kl_attempt(run, 0.02, 0.01), kl_attempt(run, 0.02, -0.001))
+    ]
+    assert hints[0] > 0
+    assert hints[1] == 0
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        (
+            ((("WeightAverage", 0.99),), 4.2e-4, 150),
+            ((("WeightAverage", 0.95), ("EntropyBonus", 0.02)), 5.1e-4, 150),
+            ["adding entropy bonus 0.02", "weight averaging 0.99 to 0.95", "5.1e-4"],
+        ),
+        (
+            ((("ClipHigher", 0.28), ("PassAtKAdvantage", 2)), 3e-4, 150),
+            ((("ClipCov", 0.02), ("PassAtKAdvantage", 3), ("KlToStart", 0.05)), 4.2e-4, 128),
+            ["clip-higher 0.28", "Clip-Cov 0.02", "KL to the start 0.05", "pass@2", "to 3", "4.2e-4", "128"],
+        ),
+        (((), 3e-4, 150), ((), 4.2e-4, 128), ["with no control", "4.2e-4", "for 128 steps"]),
+        (
+            ((), 3e-4, 150),
+            (
+                (
+                    ("ClipCov", 0.0002),
+                    ("PassAtKAdvantage", 3),
+                    ("WeightAverage", 0.99),
+                    ("EntropyBonus", 0.0005),
+                    ("KlToStart", 0.05),
+                ),
+                4.2e-4,
+                128,
+            ),
+            [
+                "4.2e-4",
+                "for 128 steps",
+                "+Clip-Cov 0.0002",
+                "+pass@3",
+                "+weight averaging 0.99",
+                "and 2 more",
+            ],
+        ),
+    ],
+)
+def test_a_hypothesis_names_every_changed_setting(
+    before: tuple[Any, ...], after: tuple[Any, ...], said: list[str]
+) -> None:
+    run = Run(0, 1, measured, catalogue)
+    parent, target = Configuration(*before), Configuration(*after)
+    baseline = Configuration((), 3e-4, 150)
+    surrogate = Surrogate(baseline, [], 0.004, 0.2)
+    line = hypothesis(Known(context_of(run, 0), CONTROLS, baseline, parent, [], surrogate), target)
+    assert len(line) < 120, line
+    assert [part for part in said if part.lower() not in line.lower()] == [], line
 
 
 def test_measurements_teach_the_surrogate_score_and_entropy() -> None:

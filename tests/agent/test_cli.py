@@ -115,6 +115,18 @@ def test_run_refuses_bad_options_and_writes_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_study_writes_where_runs_live_unless_told_otherwise(tmp_path: Path) -> None:
+    command = ("study", "entropy-law", "--rules", "--sandbox", "none")
+    assert szilard(*command, cwd=tmp_path).returncode == 0
+    assert szilard(*command, "--pages", "docs/studies", cwd=tmp_path).returncode == 0
+    assert {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()} == {
+        "runs/studies/entropy-law/entropy-law.md",
+        "docs/studies/entropy-law.md",
+    }
+    listed = szilard("status", cwd=tmp_path)
+    assert (listed.returncode, "studies" in listed.stdout) == (0, False)
+
+
 def test_a_run_is_found_by_name_and_by_path(runs: Path) -> None:
     by_name = szilard("status", a_run.NAME, "--runs-dir", str(runs), "--json")
     by_path = szilard("status", str(runs / a_run.NAME), "--json")
@@ -229,6 +241,10 @@ EVENTS = (
         1, "score", detail="seed 1 of 5", score=0.6752, standard_error=0.002, change=0.0064, entropy=0.27
     ),
     Progress(1, "decide", change=0.0061, verdict="kept", detail="better on 5 seeds"),
+    Progress(
+        0, "confirm", detail="12 of 57: attempt 1, seed 3", score=0.7626, standard_error=0.0149, entropy=0.21
+    ),
+    Progress(0, "frontier", detail="40 of 57: learning rate x 0.5, seed 1", score=0.7313),
 )
 
 
@@ -246,7 +262,17 @@ def test_plain_lines_tell_proposals_measurements_and_verdicts_only(
         "attempt 1: proposed: KL [bold]0.05[/bold] lets it train harder",
         "attempt 1: score seed 1 of 5: 0.67520 ± 0.00200 (+0.00640), entropy 0.270",
         "attempt 1: KEPT +0.00610: better on 5 seeds",
+        "confirm 12 of 57: attempt 1, seed 3: 0.7626 ± 0.0149, entropy 0.210",
+        "frontier 40 of 57: learning rate x 0.5, seed 1: 0.7313",
     ]
+
+
+def test_the_clock_of_a_resumed_run_goes_on_where_it_stopped(capsys: pytest.CaptureFixture[str]) -> None:
+    open_view(as_json=False, earlier=605.0).observe(Message("again"))
+    open_view(as_json=True, earlier=605.0).observe(Message("again"))
+    line, event = capsys.readouterr().out.splitlines()
+    assert line == "[ 10:05] again"
+    assert 605 <= json.loads(event)["time"] < 606
 
 
 def test_json_lines_stay_whole_when_threads_report_at_once(capsys: pytest.CaptureFixture[str]) -> None:
@@ -324,5 +350,6 @@ def test_a_terminal_gets_a_live_table_without_foreign_control_sequences() -> Non
     assert "KL [bold]0.05[/bold] lets it train harder" in printed
     assert "0.67520 ± 0.00200" in printed
     assert "kept" in printed
-    assert "incumbent: attempt 1" in printed
+    assert "incumbent: attempt 1 · frontier 40 of 57: learning rate x 0.5, seed 1: 0.7313" in printed
+    assert "the template" in printed.rsplit("hypothesis", 1)[1], "the baseline keeps its own row"
     assert "\x1b[2J" not in printed

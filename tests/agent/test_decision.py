@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -97,7 +98,10 @@ def test_clear_gain_is_kept_after_all_seeds_with_its_figures() -> None:
 def test_screening_seed_decides_who_enters_and_is_never_evidence() -> None:
     verdict, trained = race(arm(above(BASELINE, [0.0005, 0.02, 0.02, 0.021, 0.02, 0.02])))
     assert (verdict.outcome, trained, verdict.seeds, verdict.alpha_spent) == ("reverted", 1, 0, 0.0)
-    assert "screening seed" in verdict.reason
+    assert re.fullmatch(
+        r"screened out: [+-][0-9.e-]+ on the screening seed \(seed noise [0-9.e-]+\), [+-][0-9.e-]+ enters",
+        verdict.reason,
+    )
     lucky, _ = race(arm(above(BASELINE, [0.9, 0.001, 0.002, -0.002, 0.003, 0.001])))
     assert lucky.change == pytest.approx(0.001 / 3), "0.9 on the screening seed is no evidence"
 

@@ -1,25 +1,33 @@
-"""What a plan refuses before anything is written."""
+"""What a plan understands, refuses and promises before anything is written."""
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
 import pytest
 
-from agent.plan import InvalidOption, plan
+from agent.plan import InvalidOption, describe, plan
 from agent.settings import RunSettings
 
 
-def planned(runs_dir: Path) -> RunSettings:
+def planned(
+    runs_dir: Path,
+    metric: str | None = None,
+    guards: dict[str, float] | None = None,
+    attempts: int = 2,
+    minutes: float | None = None,
+    seeds: int = 2,
+) -> RunSettings:
     return plan(
         goal="Solve more",
         environment="countdown",
-        metric=None,
-        guards=None,
-        attempts=2,
-        minutes=None,
-        seeds=2,
+        metric=metric,
+        guards=guards,
+        attempts=attempts,
+        minutes=minutes,
+        seeds=seeds,
         workers=1,
         device="cpu",
         researcher="catalogue",
@@ -60,3 +68,37 @@ def test_a_folder_whose_name_only_begins_alike_is_fine(tmp_path: Path) -> None:
     for folder in (Path("/usrlocal/runs"), Path(f"{sys.prefix}-runs"), tmp_path / "usr"):
         assert planned(folder).name == "a-run"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_metric_may_be_written_as_people_write_it(tmp_path: Path) -> None:
+    settings = planned(tmp_path, metric="pass@16", guards={"pass@1": 0.02, "pass_at_1": 0.03})
+    assert settings.metric == "pass_at_16"
+    assert [(guard.metric, guard.tolerance) for guard in settings.guards] == [("pass_at_1", 0.03)]
+    with pytest.raises(InvalidOption, match=r"It has: mean_pass_at_k, pass_at_1, .*pass@1 means pass_at_1"):
+        planned(tmp_path, metric="pass@3")
+
+
+def cost(settings: RunSettings) -> str:
+    return describe(settings)[-1]
+
+
+def test_the_cost_never_exceeds_the_minutes_and_says_what_fits_into_them(tmp_path: Path) -> None:
+    free = cost(planned(tmp_path, attempts=30, seeds=12))
+    assert re.fullmatch(r"Cost: about \d+ trainings, \d+ minutes", free)
+    assert cost(planned(tmp_path, attempts=30, seeds=12, minutes=500)) == free
+    whole = free.removeprefix("Cost: about ")
+    capped = cost(planned(tmp_path, attempts=30, seeds=12, minutes=25))
+    assert re.fullmatch(
+        rf"Cost: 25 minutes, which hold about \d+ of the 30 attempts \(all of them: about {whole}\)", capped
+    )
+    tight = cost(planned(tmp_path, attempts=30, seeds=12, minutes=1))
+    assert tight.startswith(
+        "Cost: 1 minute may be too short for any attempt: baseline and confirmation alone"
+    )
+
+
+def test_the_plan_counts_one_as_one(tmp_path: Path) -> None:
+    lines = "\n".join(describe(planned(tmp_path, attempts=1, minutes=1)))
+    assert "Budget: 1 attempt, or 1 minute with the confirmation, " in lines
+    assert "Machine: 1 worker on cpu" in lines
+    assert "Machine: 1 workers" not in lines

@@ -11,12 +11,13 @@ import pytest
 from agent.decision import Verdict
 from agent.dispatch import Dispatcher
 from agent.laboratory import Laboratory
-from agent.measure import Subject
+from agent.measure import Cancelled, Subject
 from agent.referee import Referee
 from agent.rounds import Race, Rounds, Trained
 from agent.seeds import seed_plan
 from environments.base import Split
 from tests.agent.a_laboratory import SEEDS, build_laboratory, gained, propose, put_scores
+from workspaces.executors.base import Job, Outcome
 from workspaces.workspace import Workspace
 
 ALPHA = 0.1
@@ -119,6 +120,58 @@ def test_who_races_trains_on_while_another_is_at_its_seed(
     rounds.wait(lambda: not rounds.helped(Trained(subject.commit, subject.folder, 2)), subject.workspace)
     helper.join()
     assert sorted(measured.seeds) == [2, 3]
+
+
+@dataclass
+class Executor:
+    """Stands in for one: a job runs until it is cancelled."""
+
+    begun: threading.Event = field(default_factory=threading.Event)
+    cancelled: threading.Event = field(default_factory=threading.Event)
+
+    def submit(self, job: Job) -> str:
+        return job.name
+
+    def wait(self, handle: str) -> Outcome:
+        self.begun.set()
+        assert self.cancelled.wait(30)
+        return Outcome(None, 0.0, 0.0, cancelled=True)
+
+    def cancel(self, handle: str) -> None:
+        self.cancelled.set()
+
+    def close(self) -> None:
+        self.cancelled.set()
+
+
+@pytest.mark.parametrize("stopping", [False, True])
+def test_help_for_a_race_that_ends_meanwhile_is_cancelled_and_no_error(
+    laboratory: Laboratory, stopping: bool
+) -> None:
+    rounds, executor, waited = Rounds(laboratory), Executor(), list[str]()
+    laboratory.measurer.executor = executor
+    subject = Subject(propose(laboratory, 1), laboratory.folder(1).path, work_tree(laboratory))
+    rounds.race(1, race_at(laboratory, subject, 1))
+
+    def help_out() -> None:
+        try:
+            rounds.wait(executor.cancelled.is_set, work_tree(laboratory, 1))
+            waited.append("to the end")
+        except Cancelled:
+            waited.append("until stopped")
+
+    helper = threading.Thread(target=help_out)
+    helper.start()
+    assert executor.begun.wait(30)
+    rounds.end(2)
+    assert not executor.cancelled.is_set()
+    if stopping:
+        laboratory.stopping.set()
+    rounds.end(1)
+    helper.join(30)
+    assert waited == ["until stopped" if stopping else "to the end"]
+    assert laboratory.measurer.find(subject.commit, 2, Split.SELECTION) is None
+    assert not rounds.helped(Trained(subject.commit, subject.folder, 2))
 
 
 def test_a_race_that_is_over_is_not_helped(laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch) -> None:

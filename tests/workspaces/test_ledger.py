@@ -237,6 +237,16 @@ def test_evidence_accumulates_and_later_files_win(ledger: Ledger) -> None:
     assert ledger.parent_of(commit) is None
 
 
+def test_evidence_that_is_there_already_makes_no_commit(ledger: Ledger) -> None:
+    files = {'a "b" \\ ü.json': b"1", "b": b"2"}
+    commit = ledger.store_evidence(files, "evidence")
+    written = plain_git(ledger, "count-objects")
+    assert ledger.store_evidence(files, "evidence again") == commit
+    assert ledger.store_evidence({"b": b"2"}, "evidence of one") == commit
+    assert plain_git(ledger, "count-objects") == written
+    assert ledger.store_evidence({"b": b"3"}, "other evidence") != commit
+
+
 def test_tags_are_made_once(ledger: Ledger) -> None:
     commit = code(ledger, 1, "x\n")
     ledger.tag("confirmed", commit, "Confirmed: +0.01")
