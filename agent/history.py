@@ -46,6 +46,13 @@ class History:
     def arm(self, commit: str, split: Split, seeds: Sequence[int]) -> Arm:
         return Arm({seed: m.score for seed, m in self.measurements(commit, split, seeds).items()})
 
+    def verdict_seeds(self, commit: str) -> Sequence[int]:
+        """The seeds that the verdict on an attempt rests on, by its result commit."""
+        for record in self.ledger.attempts():
+            if record.result_commit == commit:
+                return [int(seed) for seed in record.trailers.get("Seeds", "0").split(",")]
+        return ()
+
     def race_outcomes(self, last: int | None = None) -> list[str]:
         """What became of the attempts that raced, up to the attempt `last`, in the order of their entry."""
         raced = [

@@ -82,7 +82,7 @@ class Laboratory:
             if record.number < number
         ]
         entries = tuple(self.history.entry(record) for record in records)
-        baseline = self.history.baseline_entry(self.settings.metric, self.seeds)
+        baseline = self.history.baseline_entry(self.settings.metric, every_seed(self.settings.seeds))
         return Context(
             goal=self.settings.goal,
             spec=self.spec,

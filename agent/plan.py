@@ -60,6 +60,7 @@ def plan(
     sandbox: str,
     keep_policies: bool,
     controls: Sequence[Path] = (),
+    minimum_effect: float | None = None,
 ) -> RunSettings:
     """Check the options of a run.
 
@@ -84,7 +85,11 @@ def plan(
         sandbox=sandbox,
     )
     settings = RunSettings(
-        **dict(training) | {"name": _name(name, runs_dir, load(training.environment).spec.name)},
+        **dict(training)
+        | {
+            "name": _name(name, runs_dir, load(training.environment).spec.name),
+            "minimum_effect": training.minimum_effect if minimum_effect is None else minimum_effect,
+        },
         attempts=attempts,
         confirmation_seeds=max(LEAST_CONFIRMATION_SEEDS, 4 * training.seeds // 3),
         researcher=cast(Researchers, researcher),
@@ -136,6 +141,7 @@ def plan_training(
         metric=_known_metric(metric or spec.metric, spec),
         direction=spec.direction,
         guards=_guards(guards, spec),
+        minimum_effect=spec.minimum_effect,
         minutes=minutes,
         seeds=seeds,
         workers=workers,
@@ -163,8 +169,9 @@ def describe(settings: RunSettings) -> list[str]:
         f"Budget: {_counted(settings.attempts, 'attempt')}{until}, each trained with at most "
         + ", ".join(f"{count:,} {what}" for what, count in spec.budget.items())
         + " a seed",
-        f"Decision: 1 screening seed, then up to {settings.seeds} evidence seeds; "
-        f"the chance to keep any useless edit is held at {settings.alpha:g} over the run",
+        f"Decision: 1 screening seed, then up to {settings.seeds} evidence seeds"
+        + (f" to show more than {settings.minimum_effect:+g}; " if settings.minimum_effect else "; ")
+        + f"the chance to keep any useless edit is held at {settings.alpha:g} over the run",
         f"Confirmation: {settings.confirmation_seeds} fresh seeds on sealed tasks, "
         "beside the frontier of learning rate and length",
         f"Researcher: {who}; search: {settings.search}; seed {settings.seed}",

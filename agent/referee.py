@@ -14,7 +14,7 @@ from agent.decision import NeedSeed, Verdict, alpha_for_entrant, expected_entran
 from agent.diagnosing import diagnosis_of, keep_diagnosis
 from agent.laboratory import Laboratory
 from agent.record import figures
-from agent.seeds import SCREENING_SEED, SeedPlan, block_after, seed_plan
+from agent.seeds import SCREENING_SEED, SeedPlan, block_after, every_seed, seed_plan
 from environments.base import Split
 from workspaces.measurements import Measurement
 
@@ -50,8 +50,8 @@ class Referee:
             return Verdict("void", None, None, None, alpha or 0.0, len(measured) - 1, (), reason)
         return judge(
             Arm({seed: m.score for seed, m in measured.items()}),
-            self._arm(comparator),
-            self._arm(laboratory.baseline),
+            self._arm(comparator, plan.until(last)),
+            self._arm(laboratory.baseline, ()),
             settings,
             plan=plan,
             alpha=alpha or 0.0,
@@ -133,8 +133,16 @@ class Referee:
             trailers["Reapply"] = "yes"
         laboratory.ledger.commit_result(number, verdict=outcome, reason=reason, trailers=trailers)
 
-    def _arm(self, commit: str) -> Arm:
-        return self.laboratory.history.arm(commit, Split.SELECTION, self.laboratory.seeds)
+    def _arm(self, commit: str, asked: Sequence[int]) -> Arm:
+        """A comparator on the seeds of its own verdict and on those that the race has asked for.
+
+        More may be stored of it, trained ahead: how much hangs on timing, so nothing of it is looked at.
+        """
+        history = self.laboratory.history
+        own: Sequence[int] = every_seed(self.laboratory.settings.seeds)
+        if commit != self.laboratory.baseline:
+            own = history.verdict_seeds(commit)
+        return history.arm(commit, Split.SELECTION, sorted({*own, *asked}))
 
     def _measured(self, code: str, looked: Sequence[int] | None = None) -> dict[int, Measurement]:
         """What is stored of a code, on the seeds that were looked at or on all."""

@@ -41,6 +41,12 @@ def _guards(
     " repeatable.",
 )
 @click.option(
+    "--minimum-effect",
+    type=click.FloatRange(min=0),
+    callback=finite,
+    help="Keep only what gains more than this, in units of the metric.  [default: the domain's]",
+)
+@click.option(
     "--attempts",
     type=click.IntRange(min=1),
     default=12,
@@ -113,6 +119,7 @@ def command(
     environment: str,
     metric: str | None,
     guards: dict[str, float] | None,
+    minimum_effect: float | None,
     attempts: int,
     minutes: float | None,
     seeds: int | None,
@@ -170,6 +177,7 @@ def command(
         sandbox=sandbox,
         keep_policies=keep_policies,
         controls=controls,
+        minimum_effect=minimum_effect,
     )
     view = open_view(as_json)
     for checked in own_controls.check(controls, settings.sandbox):

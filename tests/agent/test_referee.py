@@ -12,7 +12,7 @@ from agent.decision import NeedSeed, Verdict
 from agent.dispatch import Dispatcher
 from agent.laboratory import Laboratory
 from agent.referee import Referee
-from agent.seeds import seed_plan
+from agent.seeds import every_seed, seed_plan
 from environments.base import Split
 from tests.agent.a_laboratory import (
     BASELINE,
@@ -247,3 +247,15 @@ def test_races_after_a_promotion_are_on_seeds_that_nobody_was_chosen_by(laborato
     assert later.screening == PLAN.screening
     assert not set(later.evidence) & set(PLAN.evidence)
     assert set(later.evidence) <= set(laboratory.seeds)
+
+
+def test_a_verdict_does_not_hang_on_what_was_trained_ahead(laboratory: Laboratory) -> None:
+    code = propose(laboratory, 1)
+    put_scores(laboratory, code, gained())
+    referee = Referee(laboratory, {})
+    ahead = Referee(laboratory, {}).judge(code, laboratory.baseline, ALPHA, PLAN, 2)
+    entry = laboratory.context(1, 0, laboratory.baseline).baseline
+    first = every_seed(SEEDS).stop
+    put_scores(laboratory, laboratory.baseline, [0.9] * (first + SEEDS), only=range(first, first + SEEDS))
+    assert referee.judge(code, laboratory.baseline, ALPHA, PLAN, 2) == ahead
+    assert laboratory.context(1, 0, laboratory.baseline).baseline == entry
