@@ -11,47 +11,26 @@ import time
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future, wait
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 from agent.attempt_folder import MOST_REPAIRS, REAPPLICATION, Proposed
 from agent.check import CheckFailed, check_code
+from agent.contest import AttemptState, Contest, FailedEarly
 from agent.decision import NeedSeed
 from agent.events import Phase, Progress
 from agent.laboratory import Laboratory
-from agent.measure import Cancelled, Subject, TrainingFailed, Untrusted
+from agent.measure import Cancelled
 from agent.proposal import Proposal
 from agent.referee import Referee
 from agent.researchers.base import NoProposal
-from agent.rounds import Race, Rounds, Trained
+from agent.rounds import Race, Rounds
 from agent.seeds import SCREENING_SEED, SeedPlan
-from environments.base import Split
 from workspaces.edits import EditError, apply_edits
 from workspaces.workspace import Workspace
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.base import BaseCheckpointSaver
     from langgraph.graph.state import CompiledStateGraph
-
-
-Answer = TypeVar("Answer")
-
-
-class AttemptState(TypedDict, total=False):
-    """Where an attempt stands; ids and small numbers only."""
-
-    number: int
-    parent: int
-    parent_commit: str
-    repairs: int
-    code_commit: str
-    seed: int
-    evidence: tuple[int, ...]
-    entrant: int
-    alpha: float
-    ended: Literal["refused", "crashed", "void"]
-    reason: str
-    failed: bool
-    racing: bool
 
 
 class Attempt:
@@ -64,6 +43,7 @@ class Attempt:
         self.workspace = workspace
         self.referee = referee
         self.rounds = rounds
+        self.contest = Contest(laboratory, workspace, rounds, self._tell)
         self._started = time.monotonic()
 
     def graph(self, saver: BaseCheckpointSaver[Any]) -> CompiledStateGraph[Any, Any, Any, Any]:
@@ -205,66 +185,13 @@ class Attempt:
         return {}
 
     def _train(self, state: AttemptState) -> AttemptState:
-        number, seed = state["number"], state["seed"]
-        self._tell(number, "train", detail=f"seed {seed}")
-        trained = self._of_attempt(state, seed)
-        self.rounds.wait(lambda: not self.rounds.helped(trained), self.workspace)
         try:
-            self._trusted(state, self.laboratory.measurer.train)
-        except TrainingFailed as error:
-            if error.early and seed == SCREENING_SEED:
-                return self._fail(number, state["repairs"], str(error), "crashed")
-            return {"ended": "crashed", "reason": error.headline}
-        except Untrusted as error:
-            return {"ended": "void", "reason": str(error)}
-        return {}
+            return self.contest.train(state)
+        except FailedEarly as error:
+            return self._fail(state["number"], state["repairs"], str(error), "crashed")
 
     def _score(self, state: AttemptState) -> AttemptState:
-        number, seed = state["number"], state["seed"]
-        self._tell(number, "score", detail=f"seed {seed}")
-        try:
-            measured = self._trusted(state, self.laboratory.measurer.score)
-        except TrainingFailed as error:
-            return {"ended": "crashed", "reason": error.headline}
-        except Untrusted as error:
-            return {"ended": "void", "reason": str(error)}
-        if seed != SCREENING_SEED:
-            try:
-                self._measure_comparator(state)
-            except (TrainingFailed, Untrusted) as error:
-                reason = f"attempt {state['parent']} could not be measured on seed {seed}: {error}"
-                return {"ended": "void", "reason": reason.partition("\n")[0]}
-        metric = measured.score.metrics[self.laboratory.settings.metric]
-        self._tell(
-            number,
-            "score",
-            detail=f"seed {seed}",
-            score=metric.value,
-            standard_error=metric.standard_error,
-            entropy=measured.entropy_end,
-        )
-        return {}
-
-    def _trusted(self, state: AttemptState, work: Callable[[Subject, int, Split], Answer]) -> Answer:
-        """What training or scoring gives; what cannot be trusted is made anew, once.
-
-        Raises what `work` raises.
-        """
-        measurer, subject, seed = self.laboratory.measurer, self._subject(state), state["seed"]
-        try:
-            return work(subject, seed, Split.SELECTION)
-        except Untrusted as error:
-            self._tell(state["number"], "train", detail=f"seed {seed} once more: {error}")
-            measurer.forget(subject, seed, Split.SELECTION)
-            measurer.train(subject, seed, Split.SELECTION)
-            return work(subject, seed, Split.SELECTION)
-
-    def _measure_comparator(self, state: AttemptState) -> None:
-        """Measure the other side of the race on the attempt's seed, if nobody has."""
-        trained = self._of_comparator(state, state["seed"])
-        self.rounds.wait(lambda: not self.rounds.helped(trained), self.workspace)
-        subject = Subject(trained.commit, trained.folder, self.workspace)
-        self.laboratory.measurer.measure(subject, trained.seed, Split.SELECTION)
+        return self.contest.score(state)
 
     def _decide(self, state: AttemptState) -> AttemptState:
         laboratory, number = self.laboratory, state["number"]
@@ -284,7 +211,7 @@ class Attempt:
             if isinstance(ruling, NeedSeed):
                 return self._go_on(state, ruling, plan)
         self.rounds.end(number)
-        doubt = self._scored_otherwise(state) if ruling.outcome == "kept" else None
+        doubt = self.contest.scored_otherwise(state) if ruling.outcome == "kept" else None
         if doubt is not None:
             ruling = replace(ruling, outcome="void", reason=doubt)
         if ruling.outcome == "kept":
@@ -294,19 +221,6 @@ class Attempt:
             outcome = self.referee.rule(number, state["parent"], comparator, code, ruling, looked)
         self._tell(number, "done", detail=ruling.reason, verdict=outcome, change=ruling.change)
         return {"racing": False}
-
-    def _scored_otherwise(self, state: AttemptState) -> str | None:
-        """Says so where a winner's last policy scores differently when it is scored again."""
-        measurer, seed, metric = self.laboratory.measurer, state["seed"], self.laboratory.settings.metric
-        found = measurer.find(state["code_commit"], seed, Split.SELECTION)
-        try:
-            again = measurer.score_anew(self._subject(state), seed, Split.SELECTION)
-        except (TrainingFailed, Untrusted) as error:
-            return f"seed {seed} cannot be scored again: {error}"
-        if found is not None and found.score == again.score:
-            return None
-        values = [m.score.metrics[metric].value for m in (found, again) if m is not None]
-        return f"seed {seed} scored {', and when scored again '.join(map(repr, values))}"
 
     def _plan(self, state: AttemptState) -> SeedPlan:
         """The seeds of the attempt's race, fixed when it enters."""
@@ -322,16 +236,10 @@ class Attempt:
         coming = [
             trained
             for seed in (ruling.seed_index, *plan.after(ruling.seed_index))
-            for trained in (self._of_attempt(state, seed), self._of_comparator(state, seed))
+            for trained in (self.contest.of_attempt(state, seed), self.contest.of_comparator(state, seed))
         ]
         self.rounds.race(number, Race(ruling.seed_index, tuple(coming[1:])))
         return onward
-
-    def _of_attempt(self, state: AttemptState, seed: int) -> Trained:
-        return Trained(state["code_commit"], self.laboratory.folder(state["number"]).path, seed)
-
-    def _of_comparator(self, state: AttemptState, seed: int) -> Trained:
-        return Trained(state["parent_commit"], self.laboratory.folder(state["parent"]).path, seed)
 
     def _before(self, number: int) -> range:
         """The attempts of the same round that come before this one."""
@@ -353,9 +261,6 @@ class Attempt:
         self.referee.close(number, state["parent"], outcome, reason, code)
         self._tell(number, "done", detail=reason, verdict=outcome)
         return {"racing": False}
-
-    def _subject(self, state: AttemptState) -> Subject:
-        return Subject(state["code_commit"], self.laboratory.folder(state["number"]).path, self.workspace)
 
     def _fail(
         self, number: int, repairs: int, failure: str, ended: Literal["refused", "crashed"]

@@ -1,0 +1,141 @@
+"""The two sides of a race: an attempt's trainings and scores, the comparator's beside them, and their trust.
+
+Owns what is trained for a race and what becomes of a failure; the order of an attempt is `attempt`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, Protocol, TypedDict, TypeVar
+
+from agent.events import Phase
+from agent.laboratory import Laboratory
+from agent.measure import Subject, TrainingFailed, Untrusted
+from agent.rounds import Rounds, Trained
+from agent.seeds import SCREENING_SEED
+from environments.base import Split
+from workspaces.workspace import Workspace
+
+Answer = TypeVar("Answer")
+
+
+class AttemptState(TypedDict, total=False):
+    """Where an attempt stands; ids and small numbers only."""
+
+    number: int
+    parent: int
+    parent_commit: str
+    repairs: int
+    code_commit: str
+    seed: int
+    evidence: tuple[int, ...]
+    entrant: int
+    alpha: float
+    ended: Literal["refused", "crashed", "void"]
+    reason: str
+    failed: bool
+    racing: bool
+
+
+class Tell(Protocol):
+    """Tells whoever watches where an attempt stands."""
+
+    def __call__(self, number: int, phase: Phase, **known: Any) -> None: ...
+
+
+class FailedEarly(Exception):
+    """The screening seed failed within its first steps: the researcher may mend the code."""
+
+
+class Contest:
+    """Trains and scores both sides of an attempt's race, in one work tree."""
+
+    def __init__(self, laboratory: Laboratory, workspace: Workspace, rounds: Rounds, tell: Tell) -> None:
+        self.laboratory = laboratory
+        self.workspace = workspace
+        self.rounds = rounds
+        self._tell = tell
+
+    def train(self, state: AttemptState) -> AttemptState:
+        number, seed = state["number"], state["seed"]
+        self._tell(number, "train", detail=f"seed {seed}")
+        trained = self.of_attempt(state, seed)
+        self.rounds.wait(lambda: not self.rounds.helped(trained), self.workspace)
+        try:
+            self._trusted(state, self.laboratory.measurer.train)
+        except TrainingFailed as error:
+            if error.early and seed == SCREENING_SEED:
+                raise FailedEarly(str(error)) from error
+            return {"ended": "crashed", "reason": error.headline}
+        except Untrusted as error:
+            return {"ended": "void", "reason": str(error)}
+        return {}
+
+    def score(self, state: AttemptState) -> AttemptState:
+        number, seed = state["number"], state["seed"]
+        self._tell(number, "score", detail=f"seed {seed}")
+        try:
+            measured = self._trusted(state, self.laboratory.measurer.score)
+        except TrainingFailed as error:
+            return {"ended": "crashed", "reason": error.headline}
+        except Untrusted as error:
+            return {"ended": "void", "reason": str(error)}
+        if seed != SCREENING_SEED:
+            try:
+                self._measure_comparator(state)
+            except (TrainingFailed, Untrusted) as error:
+                reason = f"attempt {state['parent']} could not be measured on seed {seed}: {error}"
+                return {"ended": "void", "reason": reason.partition("\n")[0]}
+        metric = measured.score.metrics[self.laboratory.settings.metric]
+        self._tell(
+            number,
+            "score",
+            detail=f"seed {seed}",
+            score=metric.value,
+            standard_error=metric.standard_error,
+            entropy=measured.entropy_end,
+        )
+        return {}
+
+    def _trusted(self, state: AttemptState, work: Callable[[Subject, int, Split], Answer]) -> Answer:
+        """What training or scoring gives; what cannot be trusted is made anew, once.
+
+        Raises what `work` raises.
+        """
+        measurer, subject, seed = self.laboratory.measurer, self._subject(state), state["seed"]
+        try:
+            return work(subject, seed, Split.SELECTION)
+        except Untrusted as error:
+            self._tell(state["number"], "train", detail=f"seed {seed} once more: {error}")
+            measurer.forget(subject, seed, Split.SELECTION)
+            measurer.train(subject, seed, Split.SELECTION)
+            return work(subject, seed, Split.SELECTION)
+
+    def _measure_comparator(self, state: AttemptState) -> None:
+        """Measure the other side of the race on the attempt's seed, if nobody has."""
+        trained = self.of_comparator(state, state["seed"])
+        self.rounds.wait(lambda: not self.rounds.helped(trained), self.workspace)
+        subject = Subject(trained.commit, trained.folder, self.workspace)
+        self.laboratory.measurer.measure(subject, trained.seed, Split.SELECTION)
+
+    def scored_otherwise(self, state: AttemptState) -> str | None:
+        """Says so where a winner's last policy scores differently when it is scored again."""
+        measurer, seed, metric = self.laboratory.measurer, state["seed"], self.laboratory.settings.metric
+        found = measurer.find(state["code_commit"], seed, Split.SELECTION)
+        try:
+            again = measurer.score_anew(self._subject(state), seed, Split.SELECTION)
+        except (TrainingFailed, Untrusted) as error:
+            return f"seed {seed} cannot be scored again: {error}"
+        if found is not None and found.score == again.score:
+            return None
+        values = [m.score.metrics[metric].value for m in (found, again) if m is not None]
+        return f"seed {seed} scored {', and when scored again '.join(map(repr, values))}"
+
+    def of_attempt(self, state: AttemptState, seed: int) -> Trained:
+        return Trained(state["code_commit"], self.laboratory.folder(state["number"]).path, seed)
+
+    def of_comparator(self, state: AttemptState, seed: int) -> Trained:
+        return Trained(state["parent_commit"], self.laboratory.folder(state["parent"]).path, seed)
+
+    def _subject(self, state: AttemptState) -> Subject:
+        return Subject(state["code_commit"], self.laboratory.folder(state["number"]).path, self.workspace)
