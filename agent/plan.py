@@ -28,6 +28,7 @@ SCORE_SECONDS = 2.0
 SCREENED_SHARE = 1 / 4
 RACED_SHARE = 1 / 2
 LEAST_CONFIRMATION_SEEDS = 5
+MOST_GUARDS = 3
 _PROPOSES = {
     "catalogue": "the catalogue (no model, no network)",
     "language-model": "language model {model}",
@@ -276,10 +277,14 @@ def _known_metric(metric: str, spec: EnvironmentSpec) -> str:
 
 
 def _guards(guards: Mapping[str, float] | None, spec: EnvironmentSpec) -> tuple[GuardSetting, ...]:
-    if guards is None:
-        return tuple(GuardSetting(metric=g.metric, tolerance=g.tolerance) for g in spec.guards)
-    known = {_known_metric(metric, spec): tolerance for metric, tolerance in guards.items()}
-    return tuple(GuardSetting(metric=metric, tolerance=tolerance) for metric, tolerance in known.items())
+    asked = guards if guards is not None else {g.metric: g.tolerance for g in spec.guards}
+    asked = {_known_metric(metric, spec): tolerance for metric, tolerance in asked.items()}
+    if len(asked) > MOST_GUARDS:
+        raise InvalidOption(
+            f"{len(asked)} guards are too many: each one turns down true gains too. Keep the {MOST_GUARDS} that "
+            "must not be lost; every other metric is reported all the same."
+        )
+    return tuple(GuardSetting(metric=metric, tolerance=tolerance) for metric, tolerance in asked.items())
 
 
 def _device(device: str) -> Literal["cpu", "cuda"]:

@@ -102,3 +102,10 @@ def test_the_plan_counts_one_as_one(tmp_path: Path) -> None:
     assert "Budget: 1 attempt, or 1 minute with the confirmation, " in lines
     assert "Machine: 1 worker on cpu" in lines
     assert "Machine: 1 workers" not in lines
+
+
+def test_more_guards_than_three_are_refused(tmp_path: Path) -> None:
+    three = {"pass@1": 0.02, "pass@2": 0.02, "pass@4": 0.02}
+    assert len(planned(tmp_path, guards=three).guards) == 3
+    with pytest.raises(InvalidOption, match="4 guards are too many"):
+        planned(tmp_path, guards={**three, "pass@8": 0.02})
