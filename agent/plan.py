@@ -281,8 +281,8 @@ def _guards(guards: Mapping[str, float] | None, spec: EnvironmentSpec) -> tuple[
     asked = {_known_metric(metric, spec): tolerance for metric, tolerance in asked.items()}
     if len(asked) > MOST_GUARDS:
         raise InvalidOption(
-            f"{len(asked)} guards are too many: each one turns down true gains too. Keep the {MOST_GUARDS} that "
-            "must not be lost; every other metric is reported all the same."
+            f"{len(asked)} guards are too many: each one turns down true gains too. Keep the {MOST_GUARDS} "
+            "that must not be lost; every other metric is reported all the same."
         )
     return tuple(GuardSetting(metric=metric, tolerance=tolerance) for metric, tolerance in asked.items())
 
