@@ -12,6 +12,7 @@ from agent.arms import Arm
 from agent.attempt_folder import CONVERSATION_FILE
 from agent.decision import NeedSeed, Verdict, alpha_for_entrant, expected_entrants, judge
 from agent.diagnosing import diagnosis_of, keep_diagnosis
+from agent.drift import moved
 from agent.laboratory import Laboratory
 from agent.record import figures
 from agent.seeds import SCREENING_SEED, SeedPlan, block_after, every_seed, seed_plan
@@ -127,6 +128,14 @@ class Referee:
         diagnosis = diagnosis_of(laboratory.history, folder, code) if code is not None else None
         if diagnosis is not None:
             trailers |= diagnosis.trailers()
+        far = moved(
+            Arm({seed: m.score for seed, m in measured.items()}),
+            self._arm(laboratory.baseline, ()),
+            laboratory.settings,
+            [seed for seed in measured if seed != SCREENING_SEED] or list(measured),
+        )
+        if far:
+            trailers["Diagnostics-Moved"] = "; ".join(far)
         if number in self.entrants:
             trailers["Entrant"] = str(self.entrants[number])
         if late:
