@@ -61,13 +61,19 @@ class EntropyDiagnosis:
         return rounded
 
     def trailers(self) -> dict[str, str]:
-        """What a result commit says of it."""
+        """What a result commit says of it; of the law only where it applies."""
         total = "" if self.tokens is None else f" of {self.tokens}"
         counts = [
             f"{name} {count}{total}{' (inert)' if name in self.inert else ''}"
             for name, count in self.touched.items()
         ]
-        return {"Diagnosis": self.sentence, **({"Tokens-Touched": ", ".join(counts)} if counts else {})}
+        trailers = {"Diagnosis": self.sentence}
+        if counts:
+            trailers["Tokens-Touched"] = ", ".join(counts)
+        if self.law is not None and not self.doubts:
+            constants = {"A": self.law.a, "B": self.law.b, "R2": self.law.r_squared}
+            trailers |= {f"Law-{name}": f"{value:.3g}" for name, value in constants.items()}
+        return trailers
 
 
 def diagnose(rows: Sequence[TraceRow], holders: Collection[str] = ()) -> EntropyDiagnosis:

@@ -80,6 +80,10 @@ def test_a_verdict_comes_with_its_diagnosis_in_commit_file_and_evidence(laborato
     assert record.trailers["Tokens-Touched"] == "ForkingTokens 2000 of 10000"
     assert laboratory.ledger.evidence()[f"attempts/0001/{DIAGNOSIS}"] == path.read_bytes()
     assert not list(path.parent.glob("*.tmp"))
+    constants = {"Law-A": "a", "Law-B": "b", "Law-R2": "r_squared"}
+    assert {name: record.trailers[name] for name in constants} == {
+        name: f"{written['law'][of]:.3g}" for name, of in constants.items()
+    }
 
 
 def test_a_diagnosis_lost_to_a_kill_is_made_up_for_and_repeating_it_changes_nothing(
