@@ -42,7 +42,8 @@ class EntropyDiagnosis:
     `doubts` say why the law does not apply, empty where it does. `spent_by` is the step by which nine
     tenths of the drop in entropy were spent, None where entropy did not fall. `touched` maps a control to
     the tokens that it acted on, of `tokens` in all; `inert` are those that touched none, the plain loss
-    aside: it is no intervention.
+    aside: it is no intervention. Where `averages` are in force, the trace is of the policy that they average,
+    not of the average that is scored.
     """
 
     steps: int
@@ -54,6 +55,7 @@ class EntropyDiagnosis:
     touched: Mapping[str, int]
     inert: tuple[str, ...]
     sentence: str
+    averages: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The record as JSON values, figures with six significant digits."""

@@ -127,6 +127,14 @@ def test_a_missing_run_names_the_nearest(runs: Path, tmp_path: Path) -> None:
     assert "holds no runs" in refused("log", "any", "--runs-dir", str(tmp_path))
 
 
+@pytest.mark.parametrize("verb", ["show", "diff", "replay"])
+def test_what_is_no_number_of_an_attempt_is_refused_in_words(verb: str, runs: Path) -> None:
+    for given in ("foo", "1.5"):
+        told = refused(verb, str(runs / a_run.NAME), given)
+        assert f"'{given}' is not the number of an attempt" in told
+        assert "szilard log" in told
+
+
 def test_a_directory_that_is_no_run_is_refused(tmp_path: Path) -> None:
     assert "is not a run" in refused("status", str(tmp_path))
 

@@ -13,7 +13,7 @@ import pytest
 
 from agent.context.build import proposal_prompt
 from agent.decision import Verdict
-from agent.diagnosing import diagnosis_of, holders_in, keep_baseline_diagnosis
+from agent.diagnosing import averages_in, diagnosis_of, holders_in, keep_baseline_diagnosis
 from agent.laboratory import Laboratory
 from agent.measure import TRAINED_FILE
 from agent.referee import Referee
@@ -182,3 +182,10 @@ def test_controls_that_hold_entropy_are_read_from_the_code_without_running_it(
     source: str, expected: set[str]
 ) -> None:
     assert holders_in({"entropy_control.py": source}) == expected
+
+
+def test_an_average_in_force_is_on_record_since_the_trace_is_not_of_it(laboratory: Laboratory) -> None:
+    assert averages_in({"entropy_control.py": "AVERAGE = WeightAverage(0.99)\n"}) == {"WeightAverage"}
+    assert averages_in({"entropy_control.py": "LOSS = PpoClip()\n"}) == set()
+    concluded(laboratory, 1, {})
+    assert json.loads((laboratory.folder(1).path / DIAGNOSIS).read_text())["averages"] == []

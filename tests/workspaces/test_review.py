@@ -39,6 +39,10 @@ def test_a_change_is_shown_with_three_significant_digits() -> None:
     assert text.figure(0.67523, 0.0024, 0.00912) == "0.67523 ± 0.00240"
 
 
+def test_a_duration_is_rounded_not_cut() -> None:
+    assert [text.duration(seconds) for seconds in (8.9, 59.6, 3599.9)] == ["9 s", "1:00", "1:00:00"]
+
+
 def test_cleaned_text_moves_no_cursor_and_turns_no_direction() -> None:
     hostile = "a\x1b[2Jb\x1b]0;title\x07c\x9b31md\u202ee\x00f\rg\x1b(Bh\x1bPq\x1b\\i\u200bj"
     assert text.clean(hostile) == "abcdefghij".replace("d", "31md")
@@ -115,10 +119,69 @@ def test_log_has_one_line_an_attempt_and_no_control_sequence(
     log.print_log(finished)
     printed = capsys.readouterr().out
     lines = printed.splitlines()
-    assert len(lines) == 1 + len(a_run.ATTEMPTS)
+    assert len(lines) == 1 + len(a_run.ATTEMPTS) + 1
     assert "+0.00410" in lines[6]
     assert "\x1b" not in printed
     assert "[bold]lets" in printed
+
+
+def test_log_fits_the_columns_that_it_is_given(
+    finished: RunRecord, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    log.print_log(finished)
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert [line.split()[0] for line in lines[1 : 1 + len(a_run.ATTEMPTS)]] == list("12345678")
+
+
+def test_log_tells_screening_from_evidence_and_explains_its_columns(
+    finished: RunRecord, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log.print_log(finished)
+    lines = capsys.readouterr().out.splitlines()
+    assert " 1+5 " in lines[6]
+    assert "seeds: screening + evidence" in lines[-1]
+    assert "± its standard error over tasks" in lines[-1]
+
+
+def test_show_leaves_the_keys_of_measurements_to_json(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory = a_run.build_run(tmp_path / "keyed", confirmed=False)
+    run = _read(directory)
+    keyed = replace(run.attempt(6), trailers={**run.attempt(6).trailers, "Evidence": "0123abcd, 4567cdef"})
+    run = replace(run, attempts=tuple(keyed if a.number == 6 else a for a in run.attempts))
+    show.print_attempt(run, 6)
+    assert "0123abcd" not in capsys.readouterr().out
+    assert show.page(run, 6)["trailers"]["Evidence"] == "0123abcd, 4567cdef"
+
+
+def test_show_says_which_seeds_a_mean_is_of(finished: RunRecord, capsys: pytest.CaptureFixture[str]) -> None:
+    show.print_attempt(finished, 6)
+    assert "0.330, mean of 5 evidence seeds (0.460 at the first step)" in capsys.readouterr().out
+    show.print_attempt(finished, 8)
+    assert "0.340, screening seed (0.460 at the first step)" in capsys.readouterr().out
+
+
+def test_status_says_over_what_an_error_is(finished: RunRecord, capsys: pytest.CaptureFixture[str]) -> None:
+    status.print_run(finished)
+    printed = capsys.readouterr().out
+    assert "0.6688 ± 0.0018 over its 6 seeds" in printed
+    assert "over tasks, change +0.00410 [+0.00120, +0.00700] over seeds" in printed
+
+
+def test_status_counts_the_seeds_of_a_baseline_under_way(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "run.json").write_text(json.dumps(a_run.settings()))
+    (tmp_path / "measurements").mkdir()
+    for name in "ab":
+        (tmp_path / "measurements" / f"{name}.json").write_text("{}")
+    run = read_run(tmp_path, a_run.settings(), baseline_seeds=15)
+    status.print_run(run)
+    assert "2 of 15 seeds measured" in capsys.readouterr().out
+    assert status.summary(run)["baseline_under_way"] == {"measured": 2, "of": 15}
 
 
 def test_show_puts_prediction_beside_outcome(finished: RunRecord, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,12 +5,13 @@ Owns the table and its data; figures come from the result commits.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from workspaces.ledger import AttemptRecord
 from workspaces.review.entropy import inert_controls, sentence
 from workspaces.review.record import RunRecord, figures
-from workspaces.review.text import console, duration, figure, one_line, signed, span
+from workspaces.review.text import console, duration, figure, one_line, seed_count, signed, span
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -26,7 +27,15 @@ STYLES = {
 
 _FIGURES = ("verdict", "change", "95% interval", "score", "entropy", "seeds", "trained")
 _WIDE_ONLY = ("on", "95% interval", "score", "seeds", "trained")
-_WIDE = 140
+_WIDE, _NARROW = 140, 16
+LEGEND = {
+    "on": "the attempt that this one builds on, 0 the baseline",
+    "change": "against the incumbent of the time; on the screening seed alone it has no interval",
+    "score": "mean of the evidence seeds ± its standard error over tasks",
+    "entropy": "of the policy that was scored, nats a token",
+    "seeds": "screening + evidence; only evidence decides",
+    "trained": "training alone, all seeds together",
+}
 
 
 def row(attempt: AttemptRecord) -> dict[str, Any]:
@@ -71,16 +80,22 @@ def print_log(run: RunRecord) -> None:
         return
     wide = out.width >= _WIDE
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("#", no_wrap=True, justify="right")
-    for name in ("on", *_FIGURES):
-        if wide or name not in _WIDE_ONLY:
-            table.add_column(name, no_wrap=True)
-    table.add_column("hypothesis")
-    for attempt in run.attempts:
-        if attempt.number > 0:
-            cells = _cells(attempt)
-            table.add_row(*(cells[str(column.header)] for column in table.columns))
+    lines = [_cells(attempt) for attempt in run.attempts if attempt.number > 0]
+    shown = ["#", *(name for name in ("on", *_FIGURES) if wide or name not in _WIDE_ONLY)]
+    for name in shown:
+        table.add_column(name, no_wrap=True, justify="right" if name == "#" else "left")
+    table.add_column("hypothesis", no_wrap=True)
+    taken = sum(2 + max(len(name), *(line[name].cell_len for line in lines)) for name in shown)
+    for line in lines:
+        line["hypothesis"].truncate(max(out.width - taken, _NARROW), overflow="ellipsis")
+        table.add_row(*(line[name] for name in (*shown, "hypothesis")))
     out.print(table)
+    out.print(legend(shown), style="dim")
+
+
+def legend(columns: Sequence[str]) -> str:
+    """What the columns of a table of attempts mean, in one line."""
+    return "; ".join(f"{name}: {LEGEND[name]}" for name in columns if name in LEGEND) + "."
 
 
 def _cells(attempt: AttemptRecord) -> dict[str, Text]:
@@ -98,7 +113,7 @@ def _cells(attempt: AttemptRecord) -> dict[str, Text]:
         "95% interval": Text(span(found.interval)),
         "score": Text(figure(found.score, found.standard_error, found.change)),
         "entropy": Text("-" if found.entropy is None else f"{found.entropy:.3f}"),
-        "seeds": Text("-" if found.seeds is None else str(found.seeds)),
+        "seeds": Text(seed_count(found.seeds)),
         "trained": Text(duration(found.seconds)),
         "hypothesis": Text(one_line(attempt.hypothesis)),
     }

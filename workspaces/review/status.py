@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from workspaces.review.record import Figures, RunRecord, figures
-from workspaces.review.text import clean, console, duration, figure, one_line, signed, span
+from workspaces.review.text import clean, console, figure, one_line, signed, span
 
 
 def summary(run: RunRecord) -> dict[str, Any]:
@@ -34,6 +34,9 @@ def summary(run: RunRecord) -> dict[str, Any]:
             "in_flight": run.in_flight(),
             "verdicts": run.verdicts(),
         },
+        "baseline_under_way": None
+        if run.baseline_seeds is None
+        else {"measured": run.baseline_seeds[0], "of": run.baseline_seeds[1]},
         "baseline": None
         if run.baseline is None
         else {
@@ -85,12 +88,7 @@ def print_run(run: RunRecord) -> None:
     ]
     if data["attempts"]["in_flight"]:
         rows.append(("In flight", ", ".join(f"attempt {number}" for number in data["attempts"]["in_flight"])))
-    if run.baseline is None:
-        rows.append(("Baseline", "not measured yet"))
-    else:
-        score = figure(run.baseline["score"], run.baseline["standard_error"])
-        entropy, noise = figure(run.baseline["entropy_end"]), figure(run.baseline["noise"])
-        rows.append(("Baseline", f"{score}, entropy {entropy}, seed noise {noise}"))
+    rows.append(("Baseline", _baseline(run)))
     incumbent = run.incumbent
     rows.append(("Incumbent", _describe(run, incumbent) if incumbent else "the baseline"))
     best = _best(run)
@@ -172,6 +170,19 @@ def confirmation_sentence(run: RunRecord) -> str:
     )
 
 
+def _baseline(run: RunRecord) -> str:
+    baseline = run.baseline
+    if baseline is None:
+        measured, wanted = run.baseline_seeds or (0, 0)
+        return f"{measured} of {wanted} seeds measured" if measured else "not measured yet"
+    score = figure(baseline["score"], baseline["standard_error"])
+    entropy, noise = figure(baseline["entropy_end"]), figure(baseline["noise"])
+    return (
+        f"{score} over its {len(baseline['seeds'])} seeds, entropy {entropy} nats a token, "
+        f"standard deviation between seeds {noise}"
+    )
+
+
 def _best(run: RunRecord) -> int | None:
     """The attempt with the best score among those that were measured on more than the screening seed."""
     scores: dict[int, float] = {}
@@ -203,7 +214,6 @@ def _describe(run: RunRecord, number: int) -> str:
     attempt = run.attempt(number)
     found = figures(attempt)
     return (
-        f"attempt {number}: {figure(found.score, found.standard_error, found.change)} "
-        f"({signed(found.change)}{'' if found.seconds is None else ', trained ' + duration(found.seconds)}) "
-        f"{one_line(attempt.hypothesis, 80)}"
+        f"attempt {number}: {figure(found.score, found.standard_error, found.change)} over tasks, change "
+        f"{signed(found.change)} {span(found.interval)} over seeds; {one_line(attempt.hypothesis, 80)}"
     )
