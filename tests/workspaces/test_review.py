@@ -10,8 +10,10 @@ import pytest
 
 from tests.workspaces import a_run
 from workspaces.review import diff, log, show, status, text
+from workspaces.review.frontier_panel import Frontier, FrontierPoint
 from workspaces.review.record import RunRecord, UnreadableRun, figures, read_run
 from workspaces.review.report import render, write_report
+from workspaces.review.run_picture import attempt_points
 
 
 def _read(directory: Path) -> RunRecord:
@@ -256,6 +258,33 @@ def test_report_of_a_run_that_kept_nothing_says_so(tmp_path: Path) -> None:
     assert "learning rate x0.5" in report
     _write_report(_read(directory))
     assert b"winner" not in (directory / "picture.svg").read_bytes()
+
+
+def test_the_edge_of_the_frontier_leaves_out_what_another_point_beats() -> None:
+    baseline = FrontierPoint("baseline", 0.63, 0.750)
+    points = tuple(
+        FrontierPoint(label, x, y)
+        for label, x, y in (("beaten", 0.60, 0.740), ("steep", 0.61, 0.755), ("beaten too", 0.62, 0.745))
+    )
+    frontier = Frontier("pass@1", "S", "confirmation", points, baseline, None)
+    assert [point.label for point in frontier.hull()] == ["steep", "baseline"]
+    less = [point.label for point in replace(frontier, less_y=True).hull()]
+    assert less == ["beaten", "beaten too", "baseline"]
+    assert replace(frontier, has_hull=False).hull() == []
+
+
+def test_a_change_is_drawn_as_it_was_measured_and_one_seed_has_no_bar(finished: RunRecord) -> None:
+    points = {point.number: point for point in attempt_points(finished)}
+    assert points[6].change == 0.0041, "on top of attempt 2, but not added to its change"
+    assert points[6].interval == (0.0012, 0.007)
+    screened = replace(
+        finished.attempt(8),
+        trailers={k: v for k, v in finished.attempt(8).trailers.items() if k != "Score-Change-Interval"},
+    )
+    run = replace(finished, attempts=(*finished.attempts[:-1], screened))
+    assert attempt_points(run)[-1].interval is None
+    _write_report(run)
+    assert b"one seed, no interval" in (run.directory / "picture.svg").read_bytes()
 
 
 def test_pictures_are_whole_and_equal_for_equal_runs(finished: RunRecord) -> None:

@@ -1,13 +1,11 @@
 """The report of a run: one page that says what was found, on which figures, and how to get them again.
 
-Owns report.md and the choice of what the picture shows; it measures nothing.
+Owns report.md; it measures nothing.
 """
 
 from __future__ import annotations
 
-import math
 import os
-import re
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,13 +13,12 @@ from typing import Any
 
 from workspaces.ledger import AttemptRecord
 from workspaces.review import entropy
-from workspaces.review.pictures import AttemptPoint, Frontier, FrontierPoint, draw_run
 from workspaces.review.record import RunRecord, figures
+from workspaces.review.run_picture import PICTURE_FILE, draw, frontier_axes, mean_over_seeds
 from workspaces.review.status import confirmation_sentence
-from workspaces.review.text import duration, figure, markdown, one_line, signed, span
+from workspaces.review.text import duration, figure, markdown, signed, span
 
 REPORT_FILE = "report.md"
-PICTURE_FILE = "picture.svg"
 
 
 def write_report(
@@ -54,31 +51,6 @@ def write_report(
     temporary = target.with_name(f".{REPORT_FILE}.tmp")
     temporary.write_text(render(record), encoding="utf-8")
     os.replace(temporary, target)
-
-
-def draw(run: RunRecord) -> list[Path]:
-    """Draw the picture of a run into its directory and return the paths."""
-    points = []
-    held = 0
-    for attempt in run.attempts:
-        if attempt.verdict is None or attempt.number == 0:
-            continue
-        found = figures(attempt)
-        points.append(
-            AttemptPoint(
-                attempt.number,
-                attempt.verdict,
-                found.change,
-                found.interval,
-                held if found.compared_with is None else found.compared_with,
-            )
-        )
-        if attempt.verdict == "kept":
-            held = attempt.number
-    title = f"{run.settings['name']} · {run.settings['environment']} · {confirmation_sentence(run)}"
-    return draw_run(
-        one_line(title), run.settings["metric"], points, _frontier(run), run.directory / PICTURE_FILE
-    )
 
 
 def render(run: RunRecord) -> str:
@@ -251,13 +223,13 @@ def _arms(run: RunRecord, confirmation: Mapping[str, Any]) -> str:
     if winner is not None:
         arms.append((f"**winner: attempt {winner['attempt']}**", winner["seeds"]))
     arms += [(f"{markdown(point['label'])}", point["seeds"]) for point in confirmation["frontier"]]
-    x_name, y_name = _axes(run, confirmation)
+    x_name, y_name = frontier_axes(run, confirmation)
     names = list(dict.fromkeys([confirmation["metric"], x_name, y_name]))
     rows = []
     for label, seeds in arms:
         cells = [label]
         for name in names:
-            mean, error = _mean(seeds, name)
+            mean, error = mean_over_seeds(seeds, name)
             cells.append(figure(mean, error))
         entropies = [seed["entropy"] for seed in seeds if seed["entropy"] is not None]
         cells.append(figure(statistics.fmean(entropies)) if entropies else "-")
@@ -298,57 +270,6 @@ def _reproduce(run: RunRecord) -> str:
         "Every attempt is a branch of `repository/`; every figure is in a result commit. "
         f"Versions: {markdown(versions)}."
     )
-
-
-def _frontier(run: RunRecord) -> Frontier | None:
-    confirmation = run.confirmation
-    if confirmation is None or not confirmation["frontier"] or not confirmation["baseline"]["seeds"]:
-        return None
-    x_name, y_name = _axes(run, confirmation)
-    winner = confirmation["winner"]
-    return Frontier(
-        x_name=x_name,
-        y_name=y_name,
-        points=tuple(
-            _point(one_line(point["label"]), point["seeds"], x_name, y_name)
-            for point in confirmation["frontier"]
-        ),
-        baseline=_point("baseline", confirmation["baseline"]["seeds"], x_name, y_name),
-        winner=None
-        if winner is None
-        else _point(f"winner: attempt {winner['attempt']}", winner["seeds"], x_name, y_name),
-    )
-
-
-def _axes(run: RunRecord, confirmation: Mapping[str, Any]) -> tuple[str, str]:
-    """The two metrics that trade off: the first guard and its farthest relative (pass@1, pass@16)."""
-    names = list(confirmation["baseline"]["seeds"][0]["metrics"])
-    metric = confirmation["metric"]
-    guarded = [guard["metric"] for guard in run.settings["guards"] if guard["metric"] in names]
-    if not guarded:
-        others = [name for name in names if name != metric]
-        return (others[0] if others else metric), metric
-    family = guarded[0].split("@")[0]
-    relatives = {
-        int(match.group(1)): name
-        for name in names
-        if (match := re.fullmatch(re.escape(family) + r"@(\d+)", name))
-    }
-    farthest = relatives[max(relatives)] if relatives else metric
-    return guarded[0], farthest if farthest != guarded[0] else metric
-
-
-def _point(label: str, seeds: Sequence[Mapping[str, Any]], x_name: str, y_name: str) -> FrontierPoint:
-    x, x_error = _mean(seeds, x_name)
-    y, y_error = _mean(seeds, y_name)
-    return FrontierPoint(label, x, y, x_error, y_error)
-
-
-def _mean(seeds: Sequence[Mapping[str, Any]], name: str) -> tuple[float, float | None]:
-    """Mean over seeds and its standard error; None with one seed."""
-    values = [seed["metrics"][name] for seed in seeds]
-    error = statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else None
-    return statistics.fmean(values), error
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
