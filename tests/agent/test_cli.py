@@ -7,10 +7,12 @@ import importlib.util
 import json
 import os
 import pty
+import shlex
 import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -137,6 +139,20 @@ def test_what_is_no_number_of_an_attempt_is_refused_in_words(verb: str, runs: Pa
 
 def test_a_directory_that_is_no_run_is_refused(tmp_path: Path) -> None:
     assert "is not a run" in refused("status", str(tmp_path))
+
+
+def test_the_command_in_a_report_asks_for_what_the_run_was_asked(runs: Path) -> None:
+    from agent.cli.find import load_run
+    from agent.cli.run import command
+    from workspaces.review.command import run_command
+
+    settings = {**load_run(runs / a_run.NAME).settings, "minutes": 2.5, "keep_policies": True}
+    words = shlex.split(run_command(replace(load_run(runs / a_run.NAME), settings=settings)))
+    asked = command.make_context("run", words[2:]).params
+    assert asked["guards"] == {"pass@1": 0.02}
+    for name, option in asked.items():
+        if name in settings and name not in ("guards", "controls", "name"):
+            assert option == settings[name], name
 
 
 def test_a_corrupted_run_file_is_refused_and_kept(runs: Path, tmp_path: Path) -> None:

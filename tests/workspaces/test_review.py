@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -234,6 +235,53 @@ def test_report_tells_selection_gain_from_confirmed_gain(finished: RunRecord) ->
     assert "attempt 6 confirmed" in report
     assert "never-shown-to-anyone" not in report
     assert "<b>" not in report
+
+
+def test_report_gives_the_command_that_makes_the_run_again(finished: RunRecord) -> None:
+    settings = {**finished.settings, "minutes": 10.0, "controls": ["mine"], "goal": "Solve it's `all`"}
+    run = replace(finished, settings=settings)
+    report = render(run)
+    line = next(line for line in report.splitlines() if line.startswith("szilard run "))
+    words = shlex.split(line)
+    assert words[2] == "Solve it's `all`"
+    options = dict(zip(words[3::2], words[4::2], strict=True))
+    assert options == {
+        "--environment": "countdown", "--metric": "S", "--guard": "pass@1=0.02", "--attempts": "8",
+        "--minutes": "10", "--seeds": "5", "--workers": "1", "--device": "cpu", "--researcher": "catalogue",
+        "--search": "hill-climb", "--control": str(run.directory / "controls" / "mine.py"),
+        "--sandbox": "bubblewrap", "--seed": "0",
+    }  # fmt: skip
+    assert "hangs on the machine's speed: here it was 8 of at most 8" in report
+    assert "hangs on the machine's speed" not in render(finished)
+
+
+def test_report_says_where_every_figure_is_and_how_a_clone_gets_it(finished: RunRecord) -> None:
+    assert "git fetch origin refs/szilard/evidence:refs/szilard/evidence" in render(finished)
+
+
+def test_report_gives_the_interval_of_what_selection_saw(finished: RunRecord) -> None:
+    steps = render(finished)
+    assert "| selection: attempt 2 against the baseline | +0.00610 | [+0.00300, +0.00920] |" in steps
+    assert "| selection: attempt 6 against attempt 2 | +0.00410 | [+0.00120, +0.00700] |" in steps
+    assert finished.confirmation is not None
+    first = {**finished.confirmation, "winner": {"attempt": 2, "seeds": []}, "selection_change": 0.0061}
+    first["winner"]["seeds"] = finished.confirmation["winner"]["seeds"]
+    alone = render(replace(finished, confirmation=first))
+    assert "| gain on the selection split (flattered by the choice) | +0.00610 | [+0.00300" in alone
+
+
+def test_report_shows_the_bound_of_a_guard(finished: RunRecord) -> None:
+    assert finished.confirmation is not None
+    guard = {**finished.confirmation["guards"][0], "lower_bound": -0.0091}
+    shown = render(replace(finished, confirmation={**finished.confirmation, "guards": [guard]}))
+    assert "| pass@1 | -0.00410 | -0.00910 | -0.02 | holds |" in shown
+    assert "| pass@1 | -0.00410 | - | -0.02 | holds |" in render(finished)
+
+
+def test_report_explains_its_columns(finished: RunRecord) -> None:
+    report = render(finished)
+    assert "seeds: screening + evidence" in report
+    assert "A p value is one-sided" in report
 
 
 def test_report_names_a_missing_sandbox_in_capitals(finished: RunRecord) -> None:

@@ -30,10 +30,10 @@ _WIDE_ONLY = ("on", "95% interval", "score", "seeds", "trained")
 _WIDE, _NARROW = 140, 16
 LEGEND = {
     "on": "the attempt that this one builds on, 0 the baseline",
-    "change": "against the incumbent of the time; on the screening seed alone it has no interval",
+    "change": "against the incumbent of the time, without an interval where one seed was trained",
     "score": "mean of the evidence seeds ± its standard error over tasks",
     "entropy": "of the policy that was scored, nats a token",
-    "seeds": "screening + evidence; only evidence decides",
+    "seeds": "screening + evidence, of which only evidence can keep an attempt",
     "trained": "training alone, all seeds together",
 }
 
