@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from workspaces.ledger import AttemptRecord
 from workspaces.review.entropy import inert_controls, sentence
 from workspaces.review.record import RunRecord, figures
+from workspaces.review.tables import print_table
 from workspaces.review.text import console, duration, figure, one_line, seed_count, signed, span
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ STYLES = {
 
 _FIGURES = ("verdict", "change", "95% interval", "score", "entropy", "seeds", "trained")
 _WIDE_ONLY = ("on", "95% interval", "score", "seeds", "trained")
-_WIDE, _NARROW = 140, 16
+_WIDE = 140
 LEGEND = {
     "on": "the attempt that this one builds on, 0 the baseline",
     "change": "against the incumbent of the time, without an interval where one seed was trained",
@@ -72,24 +73,14 @@ def rows(run: RunRecord) -> list[dict[str, Any]]:
 
 def print_log(run: RunRecord) -> None:
     """All attempts for a person."""
-    from rich.table import Table
-
     out = console()
     if not any(attempt.number > 0 for attempt in run.attempts):
         out.print(f"{run.settings['name']} has no attempts yet.")
         return
     wide = out.width >= _WIDE
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    lines = [_cells(attempt) for attempt in run.attempts if attempt.number > 0]
-    shown = ["#", *(name for name in ("on", *_FIGURES) if wide or name not in _WIDE_ONLY)]
-    for name in shown:
-        table.add_column(name, no_wrap=True, justify="right" if name == "#" else "left")
-    table.add_column("hypothesis", no_wrap=True)
-    taken = sum(2 + max(len(name), *(line[name].cell_len for line in lines)) for name in shown)
-    for line in lines:
-        line["hypothesis"].truncate(max(out.width - taken, _NARROW), overflow="ellipsis")
-        table.add_row(*(line[name] for name in (*shown, "hypothesis")))
-    out.print(table)
+    shown = ["#", *(name for name in ("on", *_FIGURES) if wide or name not in _WIDE_ONLY), "hypothesis"]
+    cells = [_cells(attempt) for attempt in run.attempts if attempt.number > 0]
+    print_table(out, shown, [[line[name] for name in shown] for line in cells])
     out.print(legend(shown), style="dim")
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from workspaces.review.record import Figures, RunRecord, figures
+from workspaces.review.tables import print_table
 from workspaces.review.text import clean, console, figure, one_line, signed, span
 
 
@@ -106,33 +107,28 @@ def print_run(run: RunRecord) -> None:
 
 def print_runs(runs: Sequence[RunRecord | Path], runs_dir: Path) -> None:
     """All runs of a runs directory; a path stands for a run that cannot be read."""
-    from rich.table import Table
     from rich.text import Text
 
     out = console()
     if not runs:
         out.print(f'No runs in {runs_dir}. Start one: szilard run "Solve more countdown problems"')
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("run", "state", "attempts", "kept", "change", "goal"):
-        table.add_column(name, no_wrap=True)
+    rows = []
     for run in runs:
         if isinstance(run, Path):
-            table.add_row(Text(run.name), Text("damaged"), "", "", "", Text(f"see `szilard status {run}`"))
-            continue
-        made = sum(run.verdicts().values())
-        change = None
-        if run.confirmation is not None:
-            change = run.confirmation["change"]
-        table.add_row(
-            Text(one_line(str(run.settings["name"]))),
-            Text(run.state),
-            Text(f"{made}/{run.settings['attempts']}"),
-            Text(str(run.verdicts().get("kept", 0))),
-            Text("-" if change is None else f"{signed(change)} confirmed"),
-            Text(one_line(run.settings["goal"], 70)),
-        )
-    out.print(table)
+            cells = [run.name, "damaged", "", "", "", f"see `szilard status {run}`"]
+        else:
+            change = None if run.confirmation is None else run.confirmation["change"]
+            cells = [
+                one_line(str(run.settings["name"])),
+                run.state,
+                f"{sum(run.verdicts().values())}/{run.settings['attempts']}",
+                str(run.verdicts().get("kept", 0)),
+                "-" if change is None else f"{signed(change)} confirmed",
+                one_line(run.settings["goal"], 70),
+            ]
+        rows.append([Text(cell) for cell in cells])
+    print_table(out, ("run", "state", "attempts", "kept", "change", "goal"), rows)
 
 
 def guards(settings: Any) -> str:
