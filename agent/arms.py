@@ -12,6 +12,7 @@ from typing import Protocol
 
 from environments.base import Score, SzilardError
 from evaluators.significance import CrossedInterval, crossed_interval
+from workspaces.review.text import signed as signed
 
 LEVEL = 0.95
 
@@ -70,7 +71,7 @@ def guard_result(guard: GuardRule, change: float, error: float, bound: float) ->
 
 def guard_sentence(guard: GuardResult) -> str:
     bound = "" if guard.lower_bound is None else f" (at worst {signed(guard.lower_bound)})"
-    return f"guard {guard.metric} is {signed(guard.change)}{bound}, {signed(-guard.tolerance)} is allowed"
+    return f"guard {guard.metric} is {signed(guard.change)}{bound}, {-guard.tolerance:+g} is allowed"
 
 
 def paired_changes(arm: Arm, other: Arm, metric: str, seeds: Sequence[int]) -> list[float]:
@@ -102,7 +103,3 @@ def crossed(arm: Arm, other: Arm, metric: str, seeds: Sequence[int], level: floa
         for a, b in zip(ours, theirs, strict=True)
     ]
     return crossed_interval(rows, [list(mine.cluster) for mine in ours], level)
-
-
-def signed(value: float) -> str:
-    return f"{value:+.3g}"

@@ -37,12 +37,12 @@ def probe_scoring(
     low, high = environment.spec.range
     return first, [
         Probe(
-            "scalar",
+            "one number, in its range",
             math.isfinite(value) and low <= value <= high,
             f"the starting policy scores {value:.4f}, {metric} has the range {low:g} to {high:g}",
         ),
         Probe(
-            "repeatable",
+            "the same score twice",
             first == second,
             f"scored twice: {value:.6f} and {second.metrics[metric].value:.6f}",
         ),
@@ -60,12 +60,12 @@ def probe_baseline(
     hashes = {m.policy_hash for m in baseline.values()}
     return [
         Probe(
-            "seed is used",
+            "every seed trains another policy",
             len(hashes) == len(baseline),
             f"{len(baseline)} seeds gave {len(hashes)} different policies",
         ),
         Probe(
-            "known groups",
+            "training is told from none",
             gain > 2 * noise,
             f"training changes {metric} by {sign * gain:+.4f}, seeds by {noise:.4f} (one standard deviation)",
         ),

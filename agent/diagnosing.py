@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -33,7 +34,9 @@ def diagnosis_of(history: History, folder: Path, commit: str) -> EntropyDiagnosi
     training = folder / f"{Split.SELECTION}-{SCREENING_SEED}"
     if history.measurer.store.get(key) is None or trained(training, key) is None:
         return None
-    return diagnose(read_trace(training / "out" / "trace.jsonl"), holders_in(history.files(commit)))
+    files = history.files(commit)
+    found = diagnose(read_trace(training / "out" / "trace.jsonl"), holders_in(files))
+    return replace(found, averages=tuple(sorted(averages_in(files))))
 
 
 def keep_diagnosis(history: History, folder: Path, commit: str | None) -> dict[str, bytes]:
@@ -70,13 +73,28 @@ def holders_in(files: Mapping[str, str]) -> frozenset[str]:
     The paper's law is one of training without them: terms on entropy, KL to a reference, and the two
     covariance controls that it proposes instead.
     """
+    return _holders() & _called(files)
+
+
+def averages_in(files: Mapping[str, str]) -> frozenset[str]:
+    """The averages in force: what they average is traced, what they make of it is scored."""
+    return _averages() & _called(files)
+
+
+def _called(files: Mapping[str, str]) -> frozenset[str]:
     try:
         nodes = list(ast.walk(ast.parse(files.get(ENTROPY_CONTROL, ""))))
     except (SyntaxError, ValueError, RecursionError):
         return frozenset()
     calls = [node.func for node in nodes if isinstance(node, ast.Call)]
-    names = {call.attr if isinstance(call, ast.Attribute) else getattr(call, "id", "") for call in calls}
-    return _holders() & names
+    return frozenset(
+        call.attr if isinstance(call, ast.Attribute) else getattr(call, "id", "") for call in calls
+    )
+
+
+@lru_cache(maxsize=1)
+def _averages() -> frozenset[str]:
+    return frozenset(name for name, control in shipped_controls().items() if control.kind == "average")
 
 
 @lru_cache(maxsize=1)

@@ -42,7 +42,8 @@ class EntropyDiagnosis:
     `doubts` say why the law does not apply, empty where it does. `spent_by` is the step by which nine
     tenths of the drop in entropy were spent, None where entropy did not fall. `touched` maps a control to
     the tokens that it acted on, of `tokens` in all; `inert` are those that touched none, the plain loss
-    aside: it is no intervention.
+    aside: it is no intervention. Where `averages` are in force, the trace is of the policy that they average,
+    not of the average that is scored.
     """
 
     steps: int
@@ -54,6 +55,7 @@ class EntropyDiagnosis:
     touched: Mapping[str, int]
     inert: tuple[str, ...]
     sentence: str
+    averages: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The record as JSON values, figures with six significant digits."""
@@ -61,13 +63,19 @@ class EntropyDiagnosis:
         return rounded
 
     def trailers(self) -> dict[str, str]:
-        """What a result commit says of it."""
+        """What a result commit says of it; of the law only where it applies."""
         total = "" if self.tokens is None else f" of {self.tokens}"
         counts = [
             f"{name} {count}{total}{' (inert)' if name in self.inert else ''}"
             for name, count in self.touched.items()
         ]
-        return {"Diagnosis": self.sentence, **({"Tokens-Touched": ", ".join(counts)} if counts else {})}
+        trailers = {"Diagnosis": self.sentence}
+        if counts:
+            trailers["Tokens-Touched"] = ", ".join(counts)
+        if self.law is not None and not self.doubts:
+            constants = {"A": self.law.a, "B": self.law.b, "R2": self.law.r_squared}
+            trailers |= {f"Law-{name}": f"{value:.3g}" for name, value in constants.items()}
+        return trailers
 
 
 def diagnose(rows: Sequence[TraceRow], holders: Collection[str] = ()) -> EntropyDiagnosis:

@@ -1,6 +1,7 @@
 """What a result commit says: the figures of an attempt as trailers.
 
-Owns their names and their digits: enough to show the change, never a fixed two decimals.
+Owns their names and their digits: they are rounded here, once, to what every view shows. Full precision is in
+the measurements that `Evidence` names.
 """
 
 from __future__ import annotations
@@ -8,10 +9,12 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Mapping
 
+from agent.arms import GuardResult
 from agent.decision import Verdict
 from agent.seeds import SCREENING_SEED
 from agent.settings import RunSettings
 from workspaces.measurements import Measurement
+from workspaces.review.text import places, signed, span
 
 
 def figures(
@@ -30,22 +33,21 @@ def figures(
     evidence = {seed: m for seed, m in measured.items() if seed != SCREENING_SEED} or dict(measured)
     if evidence:
         metrics = [m.score.metrics[settings.metric] for m in evidence.values()]
-        trailers["Score"] = f"{statistics.fmean(m.value for m in metrics):.5f}"
+        change = None if verdict is None else verdict.change
+        decimals = max(5, places(change)) if change else 5
+        trailers["Score"] = f"{statistics.fmean(m.value for m in metrics):.{decimals}f}"
         errors = [m.standard_error for m in metrics if m.standard_error is not None]
         if errors:
             trailers["Score-Standard-Error"] = f"{statistics.fmean(errors):.5f}"
     if verdict is not None and verdict.change is not None:
-        trailers["Score-Change"] = f"{verdict.change:+.5f}"
+        trailers["Score-Change"] = signed(verdict.change)
         if verdict.standard_error is not None:
-            trailers["Score-Change-Standard-Error"] = f"{verdict.standard_error:.5f}"
+            trailers["Score-Change-Standard-Error"] = f"{verdict.standard_error:.3g}"
         if verdict.interval is not None:
-            low, high = verdict.interval
-            trailers["Score-Change-Interval"] = f"[{low:+.5f}, {high:+.5f}]"
+            trailers["Score-Change-Interval"] = span(verdict.interval)
     if verdict is not None:
         if verdict.guards:
-            trailers["Guards"] = "; ".join(
-                f"{g.metric} {g.change:+.5f} (allowed {-g.tolerance:+g})" for g in verdict.guards
-            )
+            trailers["Guards"] = "; ".join(map(_guard, verdict.guards))
         trailers["Alpha-Spent"] = f"{verdict.alpha_spent:.6g}"
         if verdict.seed_changes:
             trailers["Seed-Changes"] = ", ".join(f"{s}: {value:+.5f}" for s, value in verdict.seed_changes)
@@ -58,9 +60,6 @@ def figures(
         trailers["Evidence"] = ", ".join(measured[seed].key.digest for seed in sorted(measured))
         _add_mean(trailers, "Entropy-Start", evidence, lambda m: m.entropy_start)
         _add_mean(trailers, "Entropy-End", evidence, lambda m: m.entropy_end)
-        _add_mean(trailers, "Law-A", evidence, lambda m: m.law["a"] if m.law else None)
-        _add_mean(trailers, "Law-B", evidence, lambda m: m.law["b"] if m.law else None)
-        _add_mean(trailers, "Law-R2", evidence, lambda m: m.law["r_squared"] if m.law else None)
         trailers["Train-Seconds"] = f"{sum(m.wall_seconds for m in measured.values()):.1f}"
     trailers["Sandbox"] = settings.sandbox
     return trailers
@@ -71,6 +70,12 @@ def scored_seeds(trailers: Mapping[str, str]) -> int:
     if "Score" not in trailers:
         return 0
     return max(1, len(trailers.get("Seeds", "").split(",")) - 1)
+
+
+def _guard(guard: GuardResult) -> str:
+    """A guard with the bound that decides it; one seed has none."""
+    bound = "one seed" if guard.lower_bound is None else f"at worst {signed(guard.lower_bound)}"
+    return f"{guard.metric} {signed(guard.change)} ({bound}, allowed {-guard.tolerance:+g})"
 
 
 def _add_mean(

@@ -14,6 +14,7 @@ from typing import Any
 
 from agent.settings import RunSettings
 from workspaces.ledger import Ledger
+from workspaces.review.text import signed, span
 
 
 @dataclass(frozen=True)
@@ -72,14 +73,13 @@ def _finding(winner: int, settings: RunSettings, confirmation: Mapping[str, Any]
     means = [
         fmean(row["metrics"][metric] for row in confirmation[arm]["seeds"]) for arm in ("baseline", "winner")
     ]
-    low, high = confirmation["interval"]
     verdict = "It is confirmed" if confirmation["confirmed"] else "It is NOT confirmed"
     optimism = ""
     if confirmation["selection_change"] is not None:
-        optimism = f" Selection had seen {confirmation['selection_change']:+.4f}."
+        optimism = f" Selection had seen {signed(confirmation['selection_change'])}."
     return (
         f"Attempt {winner} won ({confirmation['hypothesis']}). {verdict}: on fresh seeds and sealed tasks "
-        f"{metric} goes from {means[0]:.4f} to {means[1]:.4f}, a change of {confirmation['change']:+.4f} "
-        f"(95% interval {low:+.4f} to {high:+.4f}).{optimism} "
+        f"{metric} goes from {means[0]:.4f} to {means[1]:.4f}, a change of "
+        f"{signed(confirmation['change'])} (95% interval {span(confirmation['interval'])}).{optimism} "
         f"It is {confirmation['frontier_reason']}."
     )

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from agent.cli.find import find_run, json_option, load_run, runs_dir_option
+from agent.cli.find import attempt_number, find_run, json_option, load_run, runs_dir_option
 
 
 @click.command(short_help="Show what an attempt changed.")
 @click.argument("run")
-@click.argument("attempt", type=click.IntRange(min=0))
-@click.argument("other", type=click.IntRange(min=0), required=False)
+@click.argument("attempt", type=attempt_number)
+@click.argument("other", type=attempt_number, required=False)
 @runs_dir_option
 @json_option
 def command(run: str, attempt: int, other: int | None, runs_dir: Path, as_json: bool) -> None:

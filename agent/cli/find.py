@@ -53,6 +53,20 @@ def json_option(command: _Command) -> _Command:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")(command)
 
 
+def attempt_number(given: str) -> int:
+    """The type of an argument that names an attempt as `szilard log` lists it."""
+    try:
+        number = int(given)
+    except ValueError:
+        number = -1
+    if number < 0:
+        raise click.BadParameter(
+            f"{given!r} is not the number of an attempt: give one from the first column of "
+            "`szilard log RUN`, 0 for the baseline."
+        )
+    return number
+
+
 def find_run(run: str, runs_dir: Path) -> Path:
     """The directory of a run.
 
@@ -91,8 +105,10 @@ def load_run(directory: Path) -> RunRecord:
     Raises:
         SzilardError: the directory holds no run, or a file of it is damaged.
     """
+    from agent.seeds import every_seed
     from agent.settings import RunSettings
     from workspaces.review.record import read_run
 
     settings = RunSettings.read(directory)
-    return read_run(directory, settings.model_dump(mode="json", exclude={"secret"}))
+    plain = settings.model_dump(mode="json", exclude={"secret"})
+    return read_run(directory, plain, baseline_seeds=len(every_seed(settings.seeds)))

@@ -1,4 +1,4 @@
-"""`szilard replay`: train an attempt again from its commit and seed, and compare."""
+"""`szilard replay`: train one seed of an attempt again from its commit, and compare."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ from pathlib import Path
 
 import click
 
-from agent.cli.find import find_run, json_option, runs_dir_option
+from agent.cli.find import attempt_number, find_run, json_option, runs_dir_option
 
 EXIT_DIFFERENT = 1
 
 
-@click.command(short_help="Train an attempt again and compare.")
+@click.command(short_help="Train one seed of an attempt again and compare.")
 @click.argument("run")
-@click.argument("attempt", type=click.IntRange(min=0))
+@click.argument("attempt", type=attempt_number)
 @runs_dir_option
 @json_option
 def command(run: str, attempt: int, runs_dir: Path, as_json: bool) -> None:
-    """Train ATTEMPT of RUN again from its commit and seed, and say whether its score agrees.
+    """Train one seed of ATTEMPT of RUN again from its commit, and say whether its score agrees.
 
-    Exits 0 when every metric is identical to the last bit, 1 when one is not. On CPU they are.
+    The seed is the first of its evidence, or the screening seed of an attempt that has no other. ATTEMPT 0 is
+    the baseline. Exits 0 when every metric is identical to the last bit, 1 when one is not. On CPU they are.
 
     \b
     Example:

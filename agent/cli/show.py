@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from agent.cli.find import find_run, json_option, load_run, runs_dir_option
+from agent.cli.find import attempt_number, find_run, json_option, load_run, runs_dir_option
 
 
 @click.command(short_help="Show one attempt in full.")
 @click.argument("run")
-@click.argument("attempt", type=click.IntRange(min=0))
+@click.argument("attempt", type=attempt_number)
 @runs_dir_option
 @json_option
 def command(run: str, attempt: int, runs_dir: Path, as_json: bool) -> None:

@@ -7,10 +7,12 @@ import importlib.util
 import json
 import os
 import pty
+import shlex
 import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -139,8 +141,30 @@ def test_a_missing_run_names_the_nearest(runs: Path, tmp_path: Path) -> None:
     assert "holds no runs" in refused("log", "any", "--runs-dir", str(tmp_path))
 
 
+@pytest.mark.parametrize("verb", ["show", "diff", "replay"])
+def test_what_is_no_number_of_an_attempt_is_refused_in_words(verb: str, runs: Path) -> None:
+    for given in ("foo", "1.5"):
+        told = refused(verb, str(runs / a_run.NAME), given)
+        assert f"'{given}' is not the number of an attempt" in told
+        assert "szilard log" in told
+
+
 def test_a_directory_that_is_no_run_is_refused(tmp_path: Path) -> None:
     assert "is not a run" in refused("status", str(tmp_path))
+
+
+def test_the_command_in_a_report_asks_for_what_the_run_was_asked(runs: Path) -> None:
+    from agent.cli.find import load_run
+    from agent.cli.run import command
+    from workspaces.review.command import run_command
+
+    settings = {**load_run(runs / a_run.NAME).settings, "minutes": 2.5, "keep_policies": True}
+    words = shlex.split(run_command(replace(load_run(runs / a_run.NAME), settings=settings)))
+    asked = command.make_context("run", words[2:]).params
+    assert asked["guards"] == {"pass@1": 0.02}
+    for name, option in asked.items():
+        if name in settings and name not in ("guards", "controls", "name"):
+            assert option == settings[name], name
 
 
 def test_a_corrupted_run_file_is_refused_and_kept(runs: Path, tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ def test_clear_gain_is_kept_after_all_seeds_with_its_figures() -> None:
     assert verdict.change == pytest.approx(0.009)
     assert verdict.interval is not None
     assert verdict.interval[0] < 0.009 < verdict.interval[1]
-    assert "+0.009 ± 0.000354 on 5 seeds" in verdict.reason
+    assert "+0.00900 ± 0.000354 on 5 seeds" in verdict.reason
     assert verdict.guards[0].holds
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from agent.context.build import proposal_prompt
 from agent.decision import Verdict
-from agent.diagnosing import diagnosis_of, holders_in, keep_baseline_diagnosis
+from agent.diagnosing import averages_in, diagnosis_of, holders_in, keep_baseline_diagnosis
 from agent.laboratory import Laboratory
 from agent.measure import TRAINED_FILE
 from agent.referee import Referee
@@ -80,6 +80,10 @@ def test_a_verdict_comes_with_its_diagnosis_in_commit_file_and_evidence(laborato
     assert record.trailers["Tokens-Touched"] == "ForkingTokens 2000 of 10000"
     assert laboratory.ledger.evidence()[f"attempts/0001/{DIAGNOSIS}"] == path.read_bytes()
     assert not list(path.parent.glob("*.tmp"))
+    constants = {"Law-A": "a", "Law-B": "b", "Law-R2": "r_squared"}
+    assert {name: record.trailers[name] for name in constants} == {
+        name: f"{written['law'][of]:.3g}" for name, of in constants.items()
+    }
 
 
 def test_a_diagnosis_lost_to_a_kill_is_made_up_for_and_repeating_it_changes_nothing(
@@ -178,3 +182,10 @@ def test_controls_that_hold_entropy_are_read_from_the_code_without_running_it(
     source: str, expected: set[str]
 ) -> None:
     assert holders_in({"entropy_control.py": source}) == expected
+
+
+def test_an_average_in_force_is_on_record_since_the_trace_is_not_of_it(laboratory: Laboratory) -> None:
+    assert averages_in({"entropy_control.py": "AVERAGE = WeightAverage(0.99)\n"}) == {"WeightAverage"}
+    assert averages_in({"entropy_control.py": "LOSS = PpoClip()\n"}) == set()
+    concluded(laboratory, 1, {})
+    assert json.loads((laboratory.folder(1).path / DIAGNOSIS).read_text())["averages"] == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,8 +11,10 @@ import pytest
 
 from tests.workspaces import a_run
 from workspaces.review import diff, log, show, status, text
+from workspaces.review.frontier_panel import Frontier, FrontierPoint
 from workspaces.review.record import RunRecord, UnreadableRun, figures, read_run
 from workspaces.review.report import render, write_report
+from workspaces.review.run_picture import attempt_points
 
 
 def _read(directory: Path) -> RunRecord:
@@ -37,6 +40,10 @@ def test_a_change_is_shown_with_three_significant_digits() -> None:
     assert text.signed(12.345) == "+12.3"
     assert text.signed(None) == "-"
     assert text.figure(0.67523, 0.0024, 0.00912) == "0.67523 ± 0.00240"
+
+
+def test_a_duration_is_rounded_not_cut() -> None:
+    assert [text.duration(seconds) for seconds in (8.9, 59.6, 3599.9)] == ["9 s", "1:00", "1:00:00"]
 
 
 def test_cleaned_text_moves_no_cursor_and_turns_no_direction() -> None:
@@ -115,10 +122,69 @@ def test_log_has_one_line_an_attempt_and_no_control_sequence(
     log.print_log(finished)
     printed = capsys.readouterr().out
     lines = printed.splitlines()
-    assert len(lines) == 1 + len(a_run.ATTEMPTS)
+    assert len(lines) == 1 + len(a_run.ATTEMPTS) + 1
     assert "+0.00410" in lines[6]
     assert "\x1b" not in printed
     assert "[bold]lets" in printed
+
+
+def test_log_fits_the_columns_that_it_is_given(
+    finished: RunRecord, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    log.print_log(finished)
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert [line.split()[0] for line in lines[1 : 1 + len(a_run.ATTEMPTS)]] == list("12345678")
+
+
+def test_log_tells_screening_from_evidence_and_explains_its_columns(
+    finished: RunRecord, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log.print_log(finished)
+    lines = capsys.readouterr().out.splitlines()
+    assert " 1+5 " in lines[6]
+    assert "seeds: screening + evidence" in lines[-1]
+    assert "± its standard error over tasks" in lines[-1]
+
+
+def test_show_leaves_the_keys_of_measurements_to_json(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory = a_run.build_run(tmp_path / "keyed", confirmed=False)
+    run = _read(directory)
+    keyed = replace(run.attempt(6), trailers={**run.attempt(6).trailers, "Evidence": "0123abcd, 4567cdef"})
+    run = replace(run, attempts=tuple(keyed if a.number == 6 else a for a in run.attempts))
+    show.print_attempt(run, 6)
+    assert "0123abcd" not in capsys.readouterr().out
+    assert show.page(run, 6)["trailers"]["Evidence"] == "0123abcd, 4567cdef"
+
+
+def test_show_says_which_seeds_a_mean_is_of(finished: RunRecord, capsys: pytest.CaptureFixture[str]) -> None:
+    show.print_attempt(finished, 6)
+    assert "0.330, mean of 5 evidence seeds (0.460 at the first step)" in capsys.readouterr().out
+    show.print_attempt(finished, 8)
+    assert "0.340, screening seed (0.460 at the first step)" in capsys.readouterr().out
+
+
+def test_status_says_over_what_an_error_is(finished: RunRecord, capsys: pytest.CaptureFixture[str]) -> None:
+    status.print_run(finished)
+    printed = capsys.readouterr().out
+    assert "0.6688 ± 0.0018 over its 6 seeds" in printed
+    assert "over tasks, change +0.00410 [+0.00120, +0.00700] over seeds" in printed
+
+
+def test_status_counts_the_seeds_of_a_baseline_under_way(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "run.json").write_text(json.dumps(a_run.settings()))
+    (tmp_path / "measurements").mkdir()
+    for name in "ab":
+        (tmp_path / "measurements" / f"{name}.json").write_text("{}")
+    run = read_run(tmp_path, a_run.settings(), baseline_seeds=15)
+    status.print_run(run)
+    assert "2 of 15 seeds measured" in capsys.readouterr().out
+    assert status.summary(run)["baseline_under_way"] == {"measured": 2, "of": 15}
 
 
 def test_show_puts_prediction_beside_outcome(finished: RunRecord, capsys: pytest.CaptureFixture[str]) -> None:
@@ -171,6 +237,53 @@ def test_report_tells_selection_gain_from_confirmed_gain(finished: RunRecord) ->
     assert "<b>" not in report
 
 
+def test_report_gives_the_command_that_makes_the_run_again(finished: RunRecord) -> None:
+    settings = {**finished.settings, "minutes": 10.0, "controls": ["mine"], "goal": "Solve it's `all`"}
+    run = replace(finished, settings=settings)
+    report = render(run)
+    line = next(line for line in report.splitlines() if line.startswith("szilard run "))
+    words = shlex.split(line)
+    assert words[2] == "Solve it's `all`"
+    options = dict(zip(words[3::2], words[4::2], strict=True))
+    assert options == {
+        "--environment": "countdown", "--metric": "S", "--guard": "pass@1=0.02", "--attempts": "8",
+        "--minutes": "10", "--seeds": "5", "--workers": "1", "--device": "cpu", "--researcher": "catalogue",
+        "--search": "hill-climb", "--control": str(run.directory / "controls" / "mine.py"),
+        "--sandbox": "bubblewrap", "--seed": "0",
+    }  # fmt: skip
+    assert "hangs on the machine's speed: here it was 8 of at most 8" in report
+    assert "hangs on the machine's speed" not in render(finished)
+
+
+def test_report_says_where_every_figure_is_and_how_a_clone_gets_it(finished: RunRecord) -> None:
+    assert "git fetch origin refs/szilard/evidence:refs/szilard/evidence" in render(finished)
+
+
+def test_report_gives_the_interval_of_what_selection_saw(finished: RunRecord) -> None:
+    steps = render(finished)
+    assert "| selection: attempt 2 against the baseline | +0.00610 | [+0.00300, +0.00920] |" in steps
+    assert "| selection: attempt 6 against attempt 2 | +0.00410 | [+0.00120, +0.00700] |" in steps
+    assert finished.confirmation is not None
+    first = {**finished.confirmation, "winner": {"attempt": 2, "seeds": []}, "selection_change": 0.0061}
+    first["winner"]["seeds"] = finished.confirmation["winner"]["seeds"]
+    alone = render(replace(finished, confirmation=first))
+    assert "| gain on the selection split (flattered by the choice) | +0.00610 | [+0.00300" in alone
+
+
+def test_report_shows_the_bound_of_a_guard(finished: RunRecord) -> None:
+    assert finished.confirmation is not None
+    guard = {**finished.confirmation["guards"][0], "lower_bound": -0.0091}
+    shown = render(replace(finished, confirmation={**finished.confirmation, "guards": [guard]}))
+    assert "| pass@1 | -0.00410 | -0.00910 | -0.02 | holds |" in shown
+    assert "| pass@1 | -0.00410 | - | -0.02 | holds |" in render(finished)
+
+
+def test_report_explains_its_columns(finished: RunRecord) -> None:
+    report = render(finished)
+    assert "seeds: screening + evidence" in report
+    assert "A p value is one-sided" in report
+
+
 def test_report_names_a_missing_sandbox_in_capitals(finished: RunRecord) -> None:
     bare = replace(finished, settings={**finished.settings, "sandbox": "none"})
     assert "SANDBOX: NONE" in render(bare)
@@ -193,6 +306,33 @@ def test_report_of_a_run_that_kept_nothing_says_so(tmp_path: Path) -> None:
     assert "learning rate x0.5" in report
     _write_report(_read(directory))
     assert b"winner" not in (directory / "picture.svg").read_bytes()
+
+
+def test_the_edge_of_the_frontier_leaves_out_what_another_point_beats() -> None:
+    baseline = FrontierPoint("baseline", 0.63, 0.750)
+    points = tuple(
+        FrontierPoint(label, x, y)
+        for label, x, y in (("beaten", 0.60, 0.740), ("steep", 0.61, 0.755), ("beaten too", 0.62, 0.745))
+    )
+    frontier = Frontier("pass@1", "S", "confirmation", points, baseline, None)
+    assert [point.label for point in frontier.hull()] == ["steep", "baseline"]
+    less = [point.label for point in replace(frontier, less_y=True).hull()]
+    assert less == ["beaten", "beaten too", "baseline"]
+    assert replace(frontier, has_hull=False).hull() == []
+
+
+def test_a_change_is_drawn_as_it_was_measured_and_one_seed_has_no_bar(finished: RunRecord) -> None:
+    points = {point.number: point for point in attempt_points(finished)}
+    assert points[6].change == 0.0041, "on top of attempt 2, but not added to its change"
+    assert points[6].interval == (0.0012, 0.007)
+    screened = replace(
+        finished.attempt(8),
+        trailers={k: v for k, v in finished.attempt(8).trailers.items() if k != "Score-Change-Interval"},
+    )
+    run = replace(finished, attempts=(*finished.attempts[:-1], screened))
+    assert attempt_points(run)[-1].interval is None
+    _write_report(run)
+    assert b"one seed, no interval" in (run.directory / "picture.svg").read_bytes()
 
 
 def test_pictures_are_whole_and_equal_for_equal_runs(finished: RunRecord) -> None:

@@ -103,8 +103,26 @@ def test_a_law_that_does_not_apply_is_shown_with_its_reasons_and_without_a_ceili
     put(run.directory, 9, diagnosis(doubts=["entropy hardly moved", "it explains 12%"]))
     shown = printed(run, 9, capsys)
     assert "no law    entropy hardly moved; it explains 12%" in shown
-    assert "ceiling" not in shown
+    assert "\n  ceiling" not in shown
     assert "to buy" not in shown
+
+
+def test_what_the_trace_is_of_is_said_where_an_average_was_scored(
+    run: RunRecord, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "the policy in training" not in printed(run, 9, capsys)
+    put(run.directory, 9, diagnosis(averages=["WeightAverage"]))
+    told = "is of the policy in training, not of its average (WeightAverage), which was scored"
+    assert f"trace     {told}" in printed(run, 9, capsys)
+    assert f"{SENTENCE} The trace {told}." in render(run)
+
+
+def test_terms_of_a_diagnosis_are_explained_below_it(
+    run: RunRecord, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for shown in (printed(run, 9, capsys), render(run)):
+        for term in ("10% 50% 90%", "forking", "covariance", "clipped", "touched", "ceiling"):
+            assert term in shown.partition("the mean over an eighth")[2]
 
 
 def test_json_of_show_and_log_holds_the_diagnosis(run: RunRecord) -> None:
@@ -119,8 +137,7 @@ def test_json_of_show_and_log_holds_the_diagnosis(run: RunRecord) -> None:
 def test_log_marks_an_inert_attempt_and_no_other(run: RunRecord, capsys: pytest.CaptureFixture[str]) -> None:
     log.print_log(run)
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines if ", inert" in line] == ["9"]
-    assert "reverted, inert" in lines[-1]
+    assert [line.split()[0] for line in lines if "reverted, inert" in line] == ["9"]
 
 
 def test_report_has_every_diagnosis_escaped(run: RunRecord) -> None:
@@ -160,6 +177,6 @@ def test_a_damaged_diagnosis_keeps_nothing_else_from_being_shown(
     put(run.directory, 0, content)
     put(run.directory, 9, content)
     assert SENTENCE in printed(run, 9, capsys)
-    assert "seed noise" in printed(run, 0, capsys)
+    assert "standard deviation between seeds" in printed(run, 0, capsys)
     assert "## Confirmation" in render(run)
     json.dumps(show.page(run, 9))

@@ -21,6 +21,12 @@ _LARGEST_FILE = 2**20
 _COLUMNS = ("step", "reward", "entropy", "10%", "50%", "90%", "forking", "covariance", "clipped")
 _INERT = re.compile(r"([^\s,]+) 0(?: of \d+)? \(inert\)")
 _LONGEST_SENTENCE = 500
+LEGEND = (
+    "Each line is the mean over an eighth of the training. 10% 50% 90%: quantiles of token entropy, nats; "
+    "forking: share of all entropy in the fifth of the tokens that have the most; covariance: of a token's "
+    "log-probability and its advantage; clipped: share of tokens; touched: tokens that a control acted on; "
+    "ceiling: reward at entropy 0 by the law; left: what is missing to it."
+)
 
 
 def diagnosis_path(run: Path, number: int) -> Path:
@@ -52,7 +58,7 @@ def sentence(data: Mapping[str, Any] | None, trailers: Mapping[str, str]) -> str
 
 def block(data: Mapping[str, Any]) -> list[str]:
     """A diagnosis in lines: checkpoints, law, what was touched. The sentence is not among them."""
-    return [*_table(_items(data, "checkpoints")), "", *_law(data), *_touched(data)]
+    return [*_table(_items(data, "checkpoints")), "", *_law(data), *_touched(data), *_trace(data)]
 
 
 def section(run: Path, attempts: Sequence[AttemptRecord]) -> str:
@@ -68,10 +74,11 @@ def section(run: Path, attempts: Sequence[AttemptRecord]) -> str:
         folded = (
             f"\n\n<details><summary>figures</summary>\n\n```text\n{text}\n```\n\n</details>" if text else ""
         )
-        parts.append(f"**{name.capitalize()}.** {markdown(said)}{folded}")
+        of = "".join(f" The {one_line(line)}." for line in _trace(data or {}))
+        parts.append(f"**{name.capitalize()}.** {markdown(said + of)}{folded}")
     if not parts:
         return ""
-    what = "As the training of the screening seed told it; rewards are those of the training."
+    what = f"As the training of the screening seed told it; rewards are those of the training. {LEGEND}"
     return "## Where entropy went\n\n" + "\n\n".join([what, *parts])
 
 
@@ -113,7 +120,8 @@ def _law(data: Mapping[str, Any]) -> list[str]:
     if isinstance(law, Mapping):
         a, b, fit = (_number(law.get(name)) for name in ("a", "b", "r_squared"))
         slope = None if a is None else -a
-        lines.append(f"law       R = {_short(slope)} exp(H) + {_short(b)}, R2 {_short(fit)}")
+        name = "fit" if doubts else "law"
+        lines.append(f"{name}       R = {_short(slope)} exp(H) + {_short(b)}, R2 {_short(fit)}")
     if doubts:
         reasons = "; ".join(one_line(doubt, 200) for doubt in doubts if isinstance(doubt, str))
         lines.append(f"no law    {reasons}")
@@ -121,7 +129,7 @@ def _law(data: Mapping[str, Any]) -> list[str]:
         lines.append(f"ceiling   {_estimate(law.get('ceiling'), law.get('ceiling_interval'))}")
         lines.append(f"left      {_estimate(law.get('left_to_buy'), law.get('left_interval'), '+')} to buy")
     if spent is not None:
-        lines.append(f"spent     nine tenths of the drop in entropy by step {spent:.0f}")
+        lines.append(f"spent     90% of the drop in entropy by step {spent:.0f}")
     return lines
 
 
@@ -137,6 +145,16 @@ def _touched(data: Mapping[str, Any]) -> list[str]:
         counted = "inert: touched no token" if name in inert else f"{_whole(count)}{of} tokens"
         lines.append(f"touched   {one_line(name, 60)} {counted}")
     return lines
+
+
+def _trace(data: Mapping[str, Any]) -> list[str]:
+    """What the trace is of, where that is not what was scored."""
+    names = " and ".join(one_line(name, 60) for name in _items(data, "averages") if isinstance(name, str))
+    return (
+        [f"trace     is of the policy in training, not of its average ({names}), which was scored"]
+        if names
+        else []
+    )
 
 
 def _estimate(value: Any, interval: Any, sign: str = "") -> str:

@@ -5,12 +5,14 @@ Owns the table and its data; figures come from the result commits.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from workspaces.ledger import AttemptRecord
 from workspaces.review.entropy import inert_controls, sentence
 from workspaces.review.record import RunRecord, figures
-from workspaces.review.text import console, duration, figure, one_line, signed, span
+from workspaces.review.tables import print_table
+from workspaces.review.text import console, duration, figure, one_line, seed_count, signed, span
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -27,6 +29,14 @@ STYLES = {
 _FIGURES = ("verdict", "change", "95% interval", "score", "entropy", "seeds", "trained")
 _WIDE_ONLY = ("on", "95% interval", "score", "seeds", "trained")
 _WIDE = 140
+LEGEND = {
+    "on": "the attempt that this one builds on, 0 the baseline",
+    "change": "against the incumbent of the time, without an interval where one seed was trained",
+    "score": "mean of the evidence seeds ± its standard error over tasks",
+    "entropy": "of the policy that was scored, nats a token",
+    "seeds": "screening + evidence, of which only evidence can keep an attempt",
+    "trained": "training alone, all seeds together",
+}
 
 
 def row(attempt: AttemptRecord) -> dict[str, Any]:
@@ -63,24 +73,20 @@ def rows(run: RunRecord) -> list[dict[str, Any]]:
 
 def print_log(run: RunRecord) -> None:
     """All attempts for a person."""
-    from rich.table import Table
-
     out = console()
     if not any(attempt.number > 0 for attempt in run.attempts):
         out.print(f"{run.settings['name']} has no attempts yet.")
         return
     wide = out.width >= _WIDE
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("#", no_wrap=True, justify="right")
-    for name in ("on", *_FIGURES):
-        if wide or name not in _WIDE_ONLY:
-            table.add_column(name, no_wrap=True)
-    table.add_column("hypothesis")
-    for attempt in run.attempts:
-        if attempt.number > 0:
-            cells = _cells(attempt)
-            table.add_row(*(cells[str(column.header)] for column in table.columns))
-    out.print(table)
+    shown = ["#", *(name for name in ("on", *_FIGURES) if wide or name not in _WIDE_ONLY), "hypothesis"]
+    cells = [_cells(attempt) for attempt in run.attempts if attempt.number > 0]
+    print_table(out, shown, [[line[name] for name in shown] for line in cells])
+    out.print(legend(shown), style="dim")
+
+
+def legend(columns: Sequence[str]) -> str:
+    """What the columns of a table of attempts mean, in one line."""
+    return "; ".join(f"{name}: {LEGEND[name]}" for name in columns if name in LEGEND) + "."
 
 
 def _cells(attempt: AttemptRecord) -> dict[str, Text]:
@@ -98,7 +104,7 @@ def _cells(attempt: AttemptRecord) -> dict[str, Text]:
         "95% interval": Text(span(found.interval)),
         "score": Text(figure(found.score, found.standard_error, found.change)),
         "entropy": Text("-" if found.entropy is None else f"{found.entropy:.3f}"),
-        "seeds": Text("-" if found.seeds is None else str(found.seeds)),
+        "seeds": Text(seed_count(found.seeds)),
         "trained": Text(duration(found.seconds)),
         "hypothesis": Text(one_line(attempt.hypothesis)),
     }

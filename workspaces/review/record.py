@@ -35,7 +35,8 @@ class UnreadableRun(SzilardError):
 class RunRecord:
     """One run; what was not measured yet is None.
 
-    `settings` is run.json without its secret; `incumbent` is an attempt, 0 the baseline.
+    `settings` is run.json without its secret; `incumbent` is an attempt, 0 the baseline. `baseline_seeds` are
+    (measured, wanted) while the baseline is under way, None afterwards.
     """
 
     directory: Path
@@ -45,6 +46,7 @@ class RunRecord:
     baseline: Mapping[str, Any] | None
     confirmation: Mapping[str, Any] | None
     incumbent: int
+    baseline_seeds: tuple[int, int] | None = None
 
     @property
     def maximise(self) -> bool:
@@ -118,8 +120,10 @@ def figures(attempt: AttemptRecord) -> Figures:
     )
 
 
-def read_run(directory: Path, settings: Mapping[str, Any]) -> RunRecord:
+def read_run(directory: Path, settings: Mapping[str, Any], baseline_seeds: int | None = None) -> RunRecord:
     """Read a run whose run.json says `settings`; a secret among them is dropped.
+
+    `baseline_seeds` is on how many seeds the baseline is measured, None where it does not matter.
 
     Raises:
         UnreadableRun: baseline.json or confirmation.json is damaged.
@@ -133,15 +137,21 @@ def read_run(directory: Path, settings: Mapping[str, Any]) -> RunRecord:
         attempts, held = ledger.attempts(), ledger.incumbent()
         commits = {name: attempt.number for attempt in attempts for name in _commits(attempt)}
         incumbent = commits.get(held, 0)
+    baseline = _read_json(directory / BASELINE_FILE)
+    under_way = None
+    if baseline is None and baseline_seeds is not None:
+        measured = sum(1 for _ in (directory / "measurements").glob("*.json"))
+        under_way = (min(measured, baseline_seeds), baseline_seeds)
     confirmation = _read_json(directory / CONFIRMATION_FILE)
     return RunRecord(
         directory=directory,
         settings={name: value for name, value in settings.items() if name != "secret"},
         state=_state(directory, confirmation is not None),
         attempts=tuple(attempts),
-        baseline=_read_json(directory / BASELINE_FILE),
+        baseline=baseline,
         confirmation=confirmation,
         incumbent=incumbent,
+        baseline_seeds=under_way,
     )
 
 

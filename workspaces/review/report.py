@@ -1,13 +1,11 @@
 """The report of a run: one page that says what was found, on which figures, and how to get them again.
 
-Owns report.md and the choice of what the picture shows; it measures nothing.
+Owns report.md; it measures nothing.
 """
 
 from __future__ import annotations
 
-import math
 import os
-import re
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,13 +13,14 @@ from typing import Any
 
 from workspaces.ledger import AttemptRecord
 from workspaces.review import entropy
-from workspaces.review.pictures import AttemptPoint, Frontier, FrontierPoint, draw_run
+from workspaces.review.command import run_command, sameness
+from workspaces.review.log import legend
 from workspaces.review.record import RunRecord, figures
+from workspaces.review.run_picture import PICTURE_FILE, draw, frontier_axes, mean_over_seeds
 from workspaces.review.status import confirmation_sentence
-from workspaces.review.text import duration, figure, markdown, one_line, signed, span
+from workspaces.review.text import duration, figure, markdown, seed_count, signed, span
 
 REPORT_FILE = "report.md"
-PICTURE_FILE = "picture.svg"
 
 
 def write_report(
@@ -54,31 +53,6 @@ def write_report(
     temporary = target.with_name(f".{REPORT_FILE}.tmp")
     temporary.write_text(render(record), encoding="utf-8")
     os.replace(temporary, target)
-
-
-def draw(run: RunRecord) -> list[Path]:
-    """Draw the picture of a run into its directory and return the paths."""
-    points = []
-    held = 0
-    for attempt in run.attempts:
-        if attempt.verdict is None or attempt.number == 0:
-            continue
-        found = figures(attempt)
-        points.append(
-            AttemptPoint(
-                attempt.number,
-                attempt.verdict,
-                found.change,
-                found.interval,
-                held if found.compared_with is None else found.compared_with,
-            )
-        )
-        if attempt.verdict == "kept":
-            held = attempt.number
-    title = f"{run.settings['name']} · {run.settings['environment']} · {confirmation_sentence(run)}"
-    return draw_run(
-        one_line(title), run.settings["metric"], points, _frontier(run), run.directory / PICTURE_FILE
-    )
 
 
 def render(run: RunRecord) -> str:
@@ -144,15 +118,18 @@ def _baseline(run: RunRecord) -> str:
     text = (
         f"The unmodified template: {run.settings['metric']} "
         f"{figure(baseline['score'], baseline['standard_error'])} on the selection split, "
-        f"final entropy {figure(baseline['entropy_end'])} nats a token. "
-        f"The standard deviation between its seeds is {figure(baseline['noise'])}: "
+        f"final entropy {figure(baseline['entropy_end'])} nats a token, both means over its "
+        f"{len(baseline['seeds'])} seeds; ± is the standard error over them. "
+        f"The standard deviation between seeds is {figure(baseline['noise'])}: "
         "a change smaller than this cannot be seen with one seed."
     )
     rows = [
         (str(seed["seed"]), figure(seed["score"]), figure(seed["entropy"]), duration(seed["seconds"]))
         for seed in baseline["seeds"]
     ]
-    return f"## Baseline\n\n{text}\n\n" + _table(("seed", run.settings["metric"], "entropy", "trained"), rows)
+    return f"## Baseline\n\n{text}\n\n" + _table(
+        ("seed", run.settings["metric"], "entropy", "trained and scored in"), rows
+    )
 
 
 def _attempts(run: RunRecord) -> str:
@@ -170,7 +147,7 @@ def _attempts(run: RunRecord) -> str:
                 signed(found.change),
                 span(found.interval),
                 "-" if found.entropy is None else f"{found.entropy:.3f}",
-                "-" if found.seeds is None else str(found.seeds),
+                seed_count(found.seeds),
                 markdown(attempt.hypothesis),
             )
         )
@@ -178,7 +155,7 @@ def _attempts(run: RunRecord) -> str:
     header = ("attempt", "on", "verdict", "change", "95% interval", "entropy", "seeds", "hypothesis")
     return (
         f"## Attempts\n\n{counts.capitalize()}. Changes are of {run.settings['metric']} on the selection "
-        "split, against the incumbent of the time.\n\n" + _table(header, rows)
+        f"split.\n\n{_table(header, rows)}\n\n{legend(header)}"
     )
 
 
@@ -193,7 +170,14 @@ def _evidence(run: RunRecord) -> str:
         commit = f" Commit `{attempt.result_commit[:10]}`." if attempt.result_commit else ""
         reason = markdown(attempt.reason or "No reason was recorded").rstrip(".") + "."
         lines.append(f"- **{attempt.number}, {attempt.verdict}.** {reason}{guards}{spent}{commit}")
-    return "## Why each verdict\n\n" + "\n".join(lines) if lines else ""
+    if not lines:
+        return ""
+    what = (
+        "A p value is one-sided, of a t test on differences paired by seed, and is held against the alpha "
+        "that its look could spend. Guards are against the baseline's mean; at worst is the lower bound that "
+        "decides them. The noise is the baseline's standard deviation between seeds."
+    )
+    return "\n\n".join(["## Why each verdict", what, "\n".join(lines)])
 
 
 def _confirmation(run: RunRecord) -> str:
@@ -216,11 +200,7 @@ def _confirmation(run: RunRecord) -> str:
                     signed(confirmation["change"]),
                     span(confirmation["interval"]),
                 ),
-                (
-                    "gain on the selection split (flattered by the choice)",
-                    signed(confirmation["selection_change"]),
-                    "-",
-                ),
+                *_selection(run, confirmation),
             ],
         ),
     ]
@@ -229,20 +209,39 @@ def _confirmation(run: RunRecord) -> str:
             (
                 markdown(guard["metric"]),
                 signed(guard["change"]),
-                f"{guard['tolerance']:g}",
+                signed(guard.get("lower_bound")),
+                f"{-guard['tolerance']:+g}",
                 "holds" if guard["holds"] else "**BROKEN**",
             )
             for guard in confirmation["guards"]
         ]
-        lines += ["", _table(("guard", "change", "tolerance", ""), guards)]
+        lines += ["", _table(("guard", "change", "at worst", "allowed", ""), guards)]
     return "\n\n".join(["## Confirmation", "\n".join(lines), *_beside_frontier(run, confirmation)])
+
+
+def _selection(run: RunRecord, confirmation: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """What selection had seen of the winner, with its interval or, where several were kept, theirs."""
+    steps = []
+    number = confirmation["winner"]["attempt"]
+    while number:
+        found = figures(run.attempt(number))
+        against = found.compared_with or 0
+        name = f"attempt {number} against {f'attempt {against}' if against else 'the baseline'}"
+        steps.append((f"selection: {name}", signed(found.change), span(found.interval)))
+        number = against if against < number else 0
+    gain = signed(confirmation["selection_change"])
+    label = "gain on the selection split (flattered by the choice)"
+    if len(steps) == 1 and steps[0][1] == gain:
+        return [(label, gain, steps[0][2])]
+    return [(label, gain, "of each step, below"), *reversed(steps)]
 
 
 def _beside_frontier(run: RunRecord, confirmation: Mapping[str, Any]) -> list[str]:
     if not confirmation["baseline"]["seeds"]:
         return []
     reason = markdown(confirmation["frontier_reason"] or "")
-    return ["### Beside the frontier", *([reason] if reason else []), _arms(run, confirmation)]
+    what = "Means over seeds ± their standard error; entropy in nats a token."
+    return ["### Beside the frontier", *([reason] if reason else []), _arms(run, confirmation), what]
 
 
 def _arms(run: RunRecord, confirmation: Mapping[str, Any]) -> str:
@@ -251,13 +250,13 @@ def _arms(run: RunRecord, confirmation: Mapping[str, Any]) -> str:
     if winner is not None:
         arms.append((f"**winner: attempt {winner['attempt']}**", winner["seeds"]))
     arms += [(f"{markdown(point['label'])}", point["seeds"]) for point in confirmation["frontier"]]
-    x_name, y_name = _axes(run, confirmation)
+    x_name, y_name = frontier_axes(run, confirmation)
     names = list(dict.fromkeys([confirmation["metric"], x_name, y_name]))
     rows = []
     for label, seeds in arms:
         cells = [label]
         for name in names:
-            mean, error = _mean(seeds, name)
+            mean, error = mean_over_seeds(seeds, name)
             cells.append(figure(mean, error))
         entropies = [seed["entropy"] for seed in seeds if seed["entropy"] is not None]
         cells.append(figure(statistics.fmean(entropies)) if entropies else "-")
@@ -284,71 +283,31 @@ def _predictions(run: RunRecord) -> str:
 
 
 def _reproduce(run: RunRecord) -> str:
-    settings = run.settings
     winner = run.incumbent
     commands = [
-        f"git -C {run.directory / 'repository'} log --graph --all --oneline",
+        f"git -C {run.directory / 'repository'} log --graph --branches --oneline",
         f"szilard log {run.directory}",
     ]
     if winner:
         commands += [f"szilard diff {run.directory} 0 {winner}", f"szilard replay {run.directory} {winner}"]
-    versions = ", ".join(f"{name} {version}" for name, version in sorted(settings["versions"].items()))
-    return (
-        "## How to reproduce\n\n```sh\n" + "\n".join(commands) + "\n```\n\n"
-        "Every attempt is a branch of `repository/`; every figure is in a result commit. "
-        f"Versions: {markdown(versions)}."
+    versions = ", ".join(f"{name} {version}" for name, version in sorted(run.settings["versions"].items()))
+    return "\n\n".join(
+        [
+            "## How to reproduce",
+            "The whole run:",
+            f"```sh\n{run_command(run)}\n```",
+            sameness(run),
+            "What this one did, the last command training one seed of the winner again:"
+            if winner
+            else "What this one did:",
+            "```sh\n" + "\n".join(commands) + "\n```",
+            "Every attempt is a branch of `repository/`, with its figures in its result commit. Those of the "
+            "baseline, the frontier and the confirmation are in `baseline.json` and `confirmation.json`. "
+            "What all of them rest on, seed by seed, is in the ref `refs/szilard/evidence`, which a clone "
+            "leaves behind: `git fetch origin refs/szilard/evidence:refs/szilard/evidence` brings it.",
+            f"Versions: {markdown(versions)}.",
+        ]
     )
-
-
-def _frontier(run: RunRecord) -> Frontier | None:
-    confirmation = run.confirmation
-    if confirmation is None or not confirmation["frontier"] or not confirmation["baseline"]["seeds"]:
-        return None
-    x_name, y_name = _axes(run, confirmation)
-    winner = confirmation["winner"]
-    return Frontier(
-        x_name=x_name,
-        y_name=y_name,
-        points=tuple(
-            _point(one_line(point["label"]), point["seeds"], x_name, y_name)
-            for point in confirmation["frontier"]
-        ),
-        baseline=_point("baseline", confirmation["baseline"]["seeds"], x_name, y_name),
-        winner=None
-        if winner is None
-        else _point(f"winner: attempt {winner['attempt']}", winner["seeds"], x_name, y_name),
-    )
-
-
-def _axes(run: RunRecord, confirmation: Mapping[str, Any]) -> tuple[str, str]:
-    """The two metrics that trade off: the first guard and its farthest relative (pass@1, pass@16)."""
-    names = list(confirmation["baseline"]["seeds"][0]["metrics"])
-    metric = confirmation["metric"]
-    guarded = [guard["metric"] for guard in run.settings["guards"] if guard["metric"] in names]
-    if not guarded:
-        others = [name for name in names if name != metric]
-        return (others[0] if others else metric), metric
-    family = guarded[0].split("@")[0]
-    relatives = {
-        int(match.group(1)): name
-        for name in names
-        if (match := re.fullmatch(re.escape(family) + r"@(\d+)", name))
-    }
-    farthest = relatives[max(relatives)] if relatives else metric
-    return guarded[0], farthest if farthest != guarded[0] else metric
-
-
-def _point(label: str, seeds: Sequence[Mapping[str, Any]], x_name: str, y_name: str) -> FrontierPoint:
-    x, x_error = _mean(seeds, x_name)
-    y, y_error = _mean(seeds, y_name)
-    return FrontierPoint(label, x, y, x_error, y_error)
-
-
-def _mean(seeds: Sequence[Mapping[str, Any]], name: str) -> tuple[float, float | None]:
-    """Mean over seeds and its standard error; None with one seed."""
-    values = [seed["metrics"][name] for seed in seeds]
-    error = statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else None
-    return statistics.fmean(values), error
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

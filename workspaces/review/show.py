@@ -29,9 +29,25 @@ _SHOWN_ABOVE = (
     "Entropy-Start",
     "Entropy-End",
     "Train-Seconds",
+    "Sandbox",
+    "Evidence",
     "Diagnosis",
     "Tokens-Touched",
+    "Law-A",
+    "Law-B",
+    "Law-R2",
 )
+_CALLED = {
+    "Score-Change-Standard-Error": "standard error of the change",
+    "Guards": "guards, against the baseline",
+    "Alpha-Spent": "alpha that it could spend",
+    "P-Value": "p value, one-sided",
+    "Threshold": "alpha of its last look",
+    "Compared-With": "compared with attempt",
+    "Seeds": "seeds, the first screens",
+    "Entrant": "entrants into the race before it",
+    "Reapply": "to be raced anew",
+}
 
 
 def page(run: RunRecord, number: int) -> dict[str, Any]:
@@ -89,22 +105,23 @@ def print_attempt(run: RunRecord, number: int) -> None:
         measured += f", 95% interval {span(found.interval)}"
     out.print(f"  {'':<{_NAMES}}{'predicted':<14}measured")
     out.print(f"  {metric + ' change':<{_NAMES}}{signed(attempt.predicted_score_change):<14}{measured}")
-    entropy = "-" if found.entropy is None else f"{found.entropy:.3f}"
+    of = _mean_of(found.seeds)
+    final = "-" if found.entropy is None else f"{found.entropy:.3f}, {of}"
     if found.entropy_start is not None:
-        entropy += f" (from {found.entropy_start:.3f})"
-    out.print(f"  {'final entropy':<{_NAMES}}{attempt.predicted_entropy:<14.3f}{entropy}\n")
+        final += f" ({found.entropy_start:.3f} at the first step)"
+    out.print(f"  {'final entropy':<{_NAMES}}{attempt.predicted_entropy:<14.3f}{final}\n")
     out.print(f"  {'verdict':<{_NAMES}}{verdict}", style=STYLES.get(verdict))
     if attempt.reason:
         out.print(f"  {'reason':<{_NAMES}}{one_line(attempt.reason)}", soft_wrap=True)
     if found.score is not None:
-        out.print(f"  {metric:<{_NAMES}}{figure(found.score, found.standard_error, found.change)}")
+        score = figure(found.score, found.standard_error, found.change)
+        out.print(f"  {metric:<{_NAMES}}{score} over tasks, {of}")
     if found.seconds is not None:
-        out.print(f"  {'trained':<{_NAMES}}{duration(found.seconds)}")
+        out.print(f"  {'trained, all seeds':<{_NAMES}}{duration(found.seconds)}")
     for name, value in attempt.trailers.items():
         if name not in _SHOWN_ABOVE:
-            out.print(
-                f"  {one_line(name).replace('-', ' ').lower():<{_NAMES}}{one_line(value)}", soft_wrap=True
-            )
+            called = _CALLED.get(name) or one_line(name).replace("-", " ").lower()
+            out.print(f"  {called:<{_NAMES}}{one_line(value)}", soft_wrap=True)
     if attempt.code_commit:
         out.print(f"  {'code commit':<{_NAMES}}{attempt.code_commit}")
     _print_entropy(run, number, attempt.trailers)
@@ -116,6 +133,10 @@ def print_attempt(run: RunRecord, number: int) -> None:
     out.print(f"\nCode: szilard diff {run.directory} {number}", soft_wrap=True)
 
 
+def _mean_of(seeds: int | None) -> str:
+    return f"mean of {seeds - 1} evidence seeds" if seeds is not None and seeds > 1 else "screening seed"
+
+
 def _print_entropy(run: RunRecord, number: int, trailers: Mapping[str, str]) -> None:
     out, data = console(), entropy.read_diagnosis(run.directory, number)
     said = entropy.sentence(data, trailers)
@@ -123,8 +144,9 @@ def _print_entropy(run: RunRecord, number: int, trailers: Mapping[str, str]) -> 
         return
     out.print("\nWhere entropy went (training of the screening seed)", style="bold")
     out.print(said, soft_wrap=True)
-    for line in entropy.block(data) if data is not None else []:
-        out.print(f"  {line}".rstrip(), soft_wrap=True)
+    if data is not None:
+        for line in [*entropy.block(data), "", entropy.LEGEND]:
+            out.print(f"  {line}".rstrip(), soft_wrap=True)
 
 
 def _print_baseline(run: RunRecord) -> None:
@@ -134,10 +156,13 @@ def _print_baseline(run: RunRecord) -> None:
         out.print("It is not measured yet.")
         return
     baseline = run.baseline
-    out.print(f"  {run.settings['metric']:<{_NAMES}}{figure(baseline['score'], baseline['standard_error'])}")
-    out.print(f"  {'seed noise':<{_NAMES}}{figure(baseline['noise'])}")
-    out.print(f"  {'final entropy':<{_NAMES}}{figure(baseline['entropy_end'])}")
+    score = figure(baseline["score"], baseline["standard_error"])
+    of = f"mean of {len(baseline['seeds'])} seeds"
+    out.print(f"  {run.settings['metric']:<{_NAMES}}{score} over seeds, {of}")
+    out.print(f"  {'standard deviation between seeds':<{_NAMES}}{figure(baseline['noise'])}")
+    out.print(f"  {'final entropy':<{_NAMES}}{figure(baseline['entropy_end'])}, {of}")
     for seed in baseline["seeds"]:
         measured = f"{figure(seed['score'])}, entropy {figure(seed['entropy'])}"
-        out.print(f"  {'seed ' + str(seed['seed']):<{_NAMES}}{measured}, trained {duration(seed['seconds'])}")
+        took = f"trained and scored in {duration(seed['seconds'])}"
+        out.print(f"  {'seed ' + str(seed['seed']):<{_NAMES}}{measured}, {took}")
     _print_entropy(run, 0, {})

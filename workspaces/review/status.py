@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from workspaces.review.record import Figures, RunRecord, figures
-from workspaces.review.text import clean, console, duration, figure, one_line, signed, span
+from workspaces.review.tables import print_table
+from workspaces.review.text import clean, console, figure, one_line, signed, span
 
 
 def summary(run: RunRecord) -> dict[str, Any]:
@@ -34,6 +35,9 @@ def summary(run: RunRecord) -> dict[str, Any]:
             "in_flight": run.in_flight(),
             "verdicts": run.verdicts(),
         },
+        "baseline_under_way": None
+        if run.baseline_seeds is None
+        else {"measured": run.baseline_seeds[0], "of": run.baseline_seeds[1]},
         "baseline": None
         if run.baseline is None
         else {
@@ -85,12 +89,7 @@ def print_run(run: RunRecord) -> None:
     ]
     if data["attempts"]["in_flight"]:
         rows.append(("In flight", ", ".join(f"attempt {number}" for number in data["attempts"]["in_flight"])))
-    if run.baseline is None:
-        rows.append(("Baseline", "not measured yet"))
-    else:
-        score = figure(run.baseline["score"], run.baseline["standard_error"])
-        entropy, noise = figure(run.baseline["entropy_end"]), figure(run.baseline["noise"])
-        rows.append(("Baseline", f"{score}, entropy {entropy}, seed noise {noise}"))
+    rows.append(("Baseline", _baseline(run)))
     incumbent = run.incumbent
     rows.append(("Incumbent", _describe(run, incumbent) if incumbent else "the baseline"))
     best = _best(run)
@@ -108,33 +107,28 @@ def print_run(run: RunRecord) -> None:
 
 def print_runs(runs: Sequence[RunRecord | Path], runs_dir: Path) -> None:
     """All runs of a runs directory; a path stands for a run that cannot be read."""
-    from rich.table import Table
     from rich.text import Text
 
     out = console()
     if not runs:
         out.print(f'No runs in {runs_dir}. Start one: szilard run "Solve more countdown problems"')
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("run", "state", "attempts", "kept", "change", "goal"):
-        table.add_column(name, no_wrap=True)
+    rows = []
     for run in runs:
         if isinstance(run, Path):
-            table.add_row(Text(run.name), Text("damaged"), "", "", "", Text(f"see `szilard status {run}`"))
-            continue
-        made = sum(run.verdicts().values())
-        change = None
-        if run.confirmation is not None:
-            change = run.confirmation["change"]
-        table.add_row(
-            Text(one_line(str(run.settings["name"]))),
-            Text(run.state),
-            Text(f"{made}/{run.settings['attempts']}"),
-            Text(str(run.verdicts().get("kept", 0))),
-            Text("-" if change is None else f"{signed(change)} confirmed"),
-            Text(one_line(run.settings["goal"], 70)),
-        )
-    out.print(table)
+            cells = [run.name, "damaged", "", "", "", f"see `szilard status {run}`"]
+        else:
+            change = None if run.confirmation is None else run.confirmation["change"]
+            cells = [
+                one_line(str(run.settings["name"])),
+                run.state,
+                f"{sum(run.verdicts().values())}/{run.settings['attempts']}",
+                str(run.verdicts().get("kept", 0)),
+                "-" if change is None else f"{signed(change)} confirmed",
+                one_line(run.settings["goal"], 70),
+            ]
+        rows.append([Text(cell) for cell in cells])
+    print_table(out, ("run", "state", "attempts", "kept", "change", "goal"), rows)
 
 
 def guards(settings: Any) -> str:
@@ -172,6 +166,19 @@ def confirmation_sentence(run: RunRecord) -> str:
     )
 
 
+def _baseline(run: RunRecord) -> str:
+    baseline = run.baseline
+    if baseline is None:
+        measured, wanted = run.baseline_seeds or (0, 0)
+        return f"{measured} of {wanted} seeds measured" if measured else "not measured yet"
+    score = figure(baseline["score"], baseline["standard_error"])
+    entropy, noise = figure(baseline["entropy_end"]), figure(baseline["noise"])
+    return (
+        f"{score} over its {len(baseline['seeds'])} seeds, entropy {entropy} nats a token, "
+        f"standard deviation between seeds {noise}"
+    )
+
+
 def _best(run: RunRecord) -> int | None:
     """The attempt with the best score among those that were measured on more than the screening seed."""
     scores: dict[int, float] = {}
@@ -203,7 +210,6 @@ def _describe(run: RunRecord, number: int) -> str:
     attempt = run.attempt(number)
     found = figures(attempt)
     return (
-        f"attempt {number}: {figure(found.score, found.standard_error, found.change)} "
-        f"({signed(found.change)}{'' if found.seconds is None else ', trained ' + duration(found.seconds)}) "
-        f"{one_line(attempt.hypothesis, 80)}"
+        f"attempt {number}: {figure(found.score, found.standard_error, found.change)} over tasks, change "
+        f"{signed(found.change)} {span(found.interval)} over seeds; {one_line(attempt.hypothesis, 80)}"
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -50,7 +51,8 @@ def places(value: float, digits: int = 3) -> int:
     """Decimals that show `digits` significant digits of `value`."""
     if value == 0 or not math.isfinite(value):
         return digits
-    return min(10, max(0, digits - 1 - math.floor(math.log10(abs(value)))))
+    rounded = f"{abs(value):.{digits - 1}e}"
+    return min(10, max(0, digits - 1 - int(rounded.partition("e")[2])))
 
 
 def signed(change: float | None) -> str:
@@ -80,11 +82,18 @@ def span(interval: Sequence[float] | None) -> str:
     return f"[{low:+.{decimals}f}, {high:+.{decimals}f}]"
 
 
+def seed_count(seeds: int | None) -> str:
+    """How many seeds were measured, as screening + evidence: only the latter decide."""
+    if seeds is None:
+        return "-"
+    return "1" if seeds == 1 else f"1+{seeds - 1}"
+
+
 def duration(seconds: float | None) -> str:
     """Seconds as 42 s, 3:07 or 1:02:33; "-" where there are none."""
     if seconds is None or not math.isfinite(seconds):
         return "-"
-    whole = int(seconds)
+    whole = round(seconds)
     if whole < 60:
         return f"{whole} s"
     if whole < 3600:
@@ -109,8 +118,9 @@ def print_json(value: Any) -> None:
 
 
 def console() -> Console:
-    """A console that takes no markup from what it prints; a pipe gets a line as long as it needs."""
+    """A console that takes no markup from what it prints; without COLUMNS a pipe gets lines of any length."""
     from rich.console import Console
 
-    width = None if sys.stdout.isatty() else _WIDTH_OF_A_PIPE
+    known = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit()
+    width = None if known else _WIDTH_OF_A_PIPE
     return Console(markup=False, highlight=False, emoji=False, width=width)

@@ -1,0 +1,52 @@
+"""The command that makes a run again, from its settings.
+
+Owns which options that takes; what they mean is said by the command line.
+"""
+
+from __future__ import annotations
+
+import shlex
+
+from workspaces.review.record import RunRecord
+
+
+def run_command(run: RunRecord) -> str:
+    """`szilard run …` with every option that decides what the run does; its name is left to be chosen."""
+    settings = run.settings
+    words: list[str] = [
+        "szilard", "run", settings["goal"],
+        "--environment", settings["environment"],
+        "--metric", settings["metric"],
+    ]  # fmt: skip
+    for guard in settings["guards"]:
+        words += ["--guard", f"{guard['metric']}={guard['tolerance']:g}"]
+    for name in ("attempts", "minutes", "seeds", "workers", "device", "researcher", "model", "search"):
+        value = settings[name]
+        if value is not None:
+            words += [f"--{name}", f"{value:g}" if isinstance(value, float) else str(value)]
+    for name in settings.get("controls") or ():
+        words += ["--control", str(run.directory / "controls" / f"{name}.py")]
+    words += ["--sandbox", settings["sandbox"], "--seed", str(settings["seed"])]
+    if settings["keep_policies"]:
+        words.append("--keep-policies")
+    return shlex.join(words)
+
+
+def sameness(run: RunRecord) -> str:
+    """What of a run comes out the same when its command is given again, and what does not."""
+    settings = run.settings
+    if settings["device"] == "cuda":
+        told = ["Trainings on a GPU can differ in their last bits, so the ledger need not come out the same."]
+    else:
+        told = ["On the same kind of CPU, with the same versions, it makes the same ledger."]
+    if settings["minutes"] is not None:
+        made = sum(run.verdicts().values())
+        told.append(
+            f"With `--minutes {settings['minutes']:g}` the number of attempts hangs on the machine's speed: "
+            f"here it was {made} of at most {settings['attempts']}."
+        )
+    told.append(
+        "The sealed tasks are chosen with a key that is kept in the runs folder: under another one the "
+        "confirmation is on other tasks."
+    )
+    return " ".join(told)
