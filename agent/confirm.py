@@ -184,8 +184,13 @@ def _result(
 
 
 def _selection_change(confirming: Confirming, contenders: Sequence[Contender]) -> float | None:
-    """What selection saw of the winner against the baseline, over the evidence seeds of each."""
+    """What selection saw of the winner against the baseline: the change of its verdict where that was the
+    comparator, else the difference of the means over the evidence seeds of each.
+    """
     settings = confirming.settings
+    record = confirming.ledger.attempt(confirming.history.incumbent_number())
+    if record is not None and record.parent == 0 and "Score-Change" in record.trailers:
+        return float(record.trailers["Score-Change"])
     means = []
     for contender in contenders[:2]:
         seeds = [seed for seed in confirming.seeds if seed not in seed_plan(settings.seeds).screening]

@@ -72,7 +72,7 @@ def confirmation_of(
             {
                 "metric": g.metric,
                 "change": g.change,
-                "bound": g.lower_bound,
+                "lower_bound": g.lower_bound,
                 "tolerance": g.tolerance,
                 "holds": g.holds,
             }

@@ -16,8 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from agent import own_controls
-from agent.ablation import ABLATION_SEEDS, ablate, parts_of, sentence
+from agent import ablation, noise, own_controls
 from agent.assess import probe_baseline, probe_scoring, require
 from agent.confirm import CONFIRMATION_FILE, Confirming, confirm
 from agent.diagnosing import keep_baseline_diagnosis
@@ -25,7 +24,6 @@ from agent.events import Message, Observer, Progress
 from agent.history import History
 from agent.laboratory import Laboratory
 from agent.measure import Subject, TrainingFailed
-from agent.noise import noise_of, reach_of, sentences
 from agent.opening import Interrupted, Opened, opened, owned
 from agent.plan import describe, plan, researcher_of
 from agent.seeds import block_after, every_seed
@@ -173,19 +171,21 @@ class Run:
         confirming = self._confirming()
         confirmation = confirm(confirming, self.workers.each)
         if confirmation["winner"] is not None and self._affords_ablation(confirming, baseline):
-            ablate(confirming, self.workers.each)
+            ablation.ablate(confirming, self.workers.each)
         return self._close(confirmation)
 
     def ablate(self) -> str:
         """Leave each change out of the winner once; what came of it in one sentence."""
         confirming = self._confirming()
-        told = sentence(ablate(confirming, self.workers.each))
+        told = ablation.sentence(ablation.ablate(confirming, self.workers.each))
         if (self.directory / CONFIRMATION_FILE).exists():
             self._close(read_json(self.directory / CONFIRMATION_FILE))
         return told
 
     def _close(self, confirmation: dict[str, Any]) -> RunSummary:
-        summary = summarise(self.directory, self.settings, self.ledger, confirmation)
+        left_out = self.directory / ablation.ABLATION_FILE
+        told = ablation.sentence(read_json(left_out)) if left_out.exists() else None
+        summary = summarise(self.directory, self.settings, self.ledger, confirmation, told)
         self._report(confirmation)
         return summary
 
@@ -206,7 +206,7 @@ class Run:
         """Whether the time allowed, if any, is enough for it."""
         if self.settings.minutes is None:
             return True
-        trainings = (len(parts_of(confirming)) + 1) * ABLATION_SEEDS
+        trainings = (len(ablation.parts_of(confirming)) + 1) * ablation.ABLATION_SEEDS
         seconds = trainings * _seconds_each(baseline) / self.settings.workers
         return self.clock.seconds + seconds <= 60 * self.settings.minutes
 
@@ -296,8 +296,8 @@ class Run:
     def _write_baseline(self, baseline: Mapping[int, Measurement]) -> None:
         metric = self.settings.metric
         entry = self.history.baseline_entry(metric, sorted(baseline))
-        noise = noise_of({seed: m.score for seed, m in baseline.items()}, metric)
-        reach = reach_of(noise, self.settings)
+        found = noise.noise_of({seed: m.score for seed, m in baseline.items()}, metric)
+        reach = noise.reach_of(found, self.settings)
         rows = [
             {
                 "seed": seed,
@@ -312,9 +312,9 @@ class Run:
             {
                 "score": entry.score,
                 "standard_error": entry.standard_error,
-                "noise": noise.seed,
-                "noise_sampling": noise.sampling,
-                "noise_tasks": noise.tasks,
+                "noise": found.seed,
+                "noise_sampling": found.sampling,
+                "noise_tasks": found.tasks,
                 "detectable": reach.detectable,
                 "entropy_end": entry.entropy,
                 "seeds": rows,
@@ -329,10 +329,10 @@ class Run:
                 standard_error=entry.standard_error,
                 entropy=entry.entropy,
                 verdict="kept",
-                detail=f"seed noise {noise.seed:.4f}",
+                detail=f"seed noise {found.seed:.4f}",
             )
         )
-        for line in sentences(noise, reach, metric):
+        for line in noise.sentences(found, reach, metric):
             self.observer(Message(line))
 
     def _attempts(self, laboratory: Laboratory, reserve: float) -> None:

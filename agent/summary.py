@@ -34,9 +34,13 @@ class RunSummary:
 
 
 def summarise(
-    directory: Path, settings: RunSettings, ledger: Ledger, confirmation: Mapping[str, Any]
+    directory: Path,
+    settings: RunSettings,
+    ledger: Ledger,
+    confirmation: Mapping[str, Any],
+    ablation: str | None = None,
 ) -> RunSummary:
-    """Put a finished run into words."""
+    """Put a finished run into words; `ablation` is what came of leaving changes out, None if none was."""
     records = ledger.attempts()
     verdicts = Counter(record.verdict or "unfinished" for record in records)
     winner = confirmation["winner"]["attempt"] if confirmation["winner"] else None
@@ -49,7 +53,8 @@ def summarise(
         )
         following = f"szilard log {directory}"
     else:
-        paragraph = f"{opening} {_finding(winner, settings, confirmation)}"
+        untested = f"Which of its changes carried the gain is not tested: szilard ablate {directory}."
+        paragraph = f"{opening} {_finding(winner, settings, confirmation)} {ablation or untested}"
         following = f"szilard diff {directory} 0 {winner}"
     interval = confirmation["interval"]
     return RunSummary(
@@ -80,6 +85,20 @@ def _finding(winner: int, settings: RunSettings, confirmation: Mapping[str, Any]
     return (
         f"Attempt {winner} won ({confirmation['hypothesis']}). {verdict}: on fresh seeds and sealed tasks "
         f"{metric} goes from {means[0]:.4f} to {means[1]:.4f}, a change of "
-        f"{signed(confirmation['change'])} (95% interval {span(confirmation['interval'])}).{optimism} "
-        f"It is {confirmation['frontier_reason']}."
+        f"{signed(confirmation['change'])} (95% interval {span(confirmation['interval'])})"
+        f"{_ends(confirmation['metrics'])}.{optimism} {_place(confirmation)}"
     )
+
+
+def _ends(metrics: Mapping[str, Any]) -> str:
+    """The changes of pass@k at the least and the largest k, where a domain has them."""
+    names = [name for name in metrics if name.startswith("pass_at_")]
+    told = [f"{name} {signed(metrics[name]['change'])} {span(metrics[name]['interval'])}" for name in names]
+    return f"; {told[0]}, {told[-1]}" if len(told) > 1 else ""
+
+
+def _place(confirmation: Mapping[str, Any]) -> str:
+    """Where the winner lies beside the frontier; over the baseline its lead is the change itself."""
+    if confirmation["above_frontier"] and confirmation["frontier_best"] == "baseline":
+        return "It is above every point of the frontier, of which the baseline comes closest."
+    return f"It is {confirmation['frontier_reason']}."

@@ -158,7 +158,12 @@ def test_the_command_in_a_report_asks_for_what_the_run_was_asked(runs: Path) -> 
     from agent.cli.run import command
     from workspaces.review.command import run_command
 
-    settings = {**load_run(runs / a_run.NAME).settings, "minutes": 2.5, "keep_policies": True}
+    settings = {
+        **load_run(runs / a_run.NAME).settings,
+        "minutes": 2.5,
+        "keep_policies": True,
+        "minimum_effect": 0.01,
+    }
     words = shlex.split(run_command(replace(load_run(runs / a_run.NAME), settings=settings)))
     asked = command.make_context("run", words[2:]).params
     assert asked["guards"] == {"pass@1": 0.02}

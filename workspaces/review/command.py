@@ -24,6 +24,8 @@ def run_command(run: RunRecord) -> str:
         value = settings[name]
         if value is not None:
             words += [f"--{name}", f"{value:g}" if isinstance(value, float) else str(value)]
+    if settings.get("minimum_effect"):
+        words += ["--minimum-effect", f"{settings['minimum_effect']:g}"]
     for name in settings.get("controls") or ():
         words += ["--control", str(run.directory / "controls" / f"{name}.py")]
     words += ["--sandbox", settings["sandbox"], "--seed", str(settings["seed"])]

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from workspaces.ledger import AttemptRecord
-from workspaces.review import entropy
+from workspaces.review import confirmation_section, entropy
 from workspaces.review.command import run_command, sameness
 from workspaces.review.log import legend
 from workspaces.review.record import RunRecord, figures
-from workspaces.review.run_picture import PICTURE_FILE, draw, frontier_axes, mean_over_seeds
+from workspaces.review.run_picture import PICTURE_FILE, draw
 from workspaces.review.status import confirmation_sentence
-from workspaces.review.text import duration, figure, markdown, seed_count, signed, span
+from workspaces.review.text import duration, figure, markdown, markdown_table, seed_count, signed, span
 
 REPORT_FILE = "report.md"
 
@@ -64,7 +64,8 @@ def render(run: RunRecord) -> str:
         _attempts(run),
         _evidence(run),
         entropy.section(run.directory, run.attempts),
-        _confirmation(run),
+        confirmation_section.section(run),
+        confirmation_section.ablation(run),
         _predictions(run),
         _reproduce(run),
     ]
@@ -108,7 +109,9 @@ def _asked(run: RunRecord) -> str:
         ("seed", str(settings["seed"])),
         ("started", settings["created"]),
     ]
-    return "## What was asked\n\n" + _table(("", ""), [(name, markdown(value)) for name, value in rows])
+    return "## What was asked\n\n" + markdown_table(
+        ("", ""), [(name, markdown(value)) for name, value in rows]
+    )
 
 
 def _baseline(run: RunRecord) -> str:
@@ -127,7 +130,7 @@ def _baseline(run: RunRecord) -> str:
         (str(seed["seed"]), figure(seed["score"]), figure(seed["entropy"]), duration(seed["seconds"]))
         for seed in baseline["seeds"]
     ]
-    return f"## Baseline\n\n{text}\n\n" + _table(
+    return f"## Baseline\n\n{text}\n\n" + markdown_table(
         ("seed", run.settings["metric"], "entropy", "trained and scored in"), rows
     )
 
@@ -155,7 +158,7 @@ def _attempts(run: RunRecord) -> str:
     header = ("attempt", "on", "verdict", "change", "95% interval", "entropy", "seeds", "hypothesis")
     return (
         f"## Attempts\n\n{counts.capitalize()}. Changes are of {run.settings['metric']} on the selection "
-        f"split.\n\n{_table(header, rows)}\n\n{legend(header)}"
+        f"split.\n\n{markdown_table(header, rows)}\n\n{legend(header)}"
     )
 
 
@@ -178,90 +181,6 @@ def _evidence(run: RunRecord) -> str:
         "decides them. The noise is the baseline's standard deviation between seeds."
     )
     return "\n\n".join(["## Why each verdict", what, "\n".join(lines)])
-
-
-def _confirmation(run: RunRecord) -> str:
-    confirmation = run.confirmation
-    if confirmation is None:
-        return "## Confirmation\n\nThe run ended before it; go on with `szilard resume`."
-    if confirmation["winner"] is None:
-        text = "Nothing was worth keeping, so there was no winner to confirm."
-        return "\n\n".join(["## Confirmation", text, *_beside_frontier(run, confirmation)])
-    opened = confirmation["opened"]
-    lines = [
-        "Winner and baseline were trained again on fresh seeds and scored on tasks that no attempt "
-        f"had touched. The sealed split was opened {'once' if opened == 1 else f'{opened} times'}.",
-        "",
-        _table(
-            ("", "change", "95% interval"),
-            [
-                (
-                    "confirmed gain (report this one)",
-                    signed(confirmation["change"]),
-                    span(confirmation["interval"]),
-                ),
-                *_selection(run, confirmation),
-            ],
-        ),
-    ]
-    if confirmation["guards"]:
-        guards = [
-            (
-                markdown(guard["metric"]),
-                signed(guard["change"]),
-                signed(guard.get("lower_bound")),
-                f"{-guard['tolerance']:+g}",
-                "holds" if guard["holds"] else "**BROKEN**",
-            )
-            for guard in confirmation["guards"]
-        ]
-        lines += ["", _table(("guard", "change", "at worst", "allowed", ""), guards)]
-    return "\n\n".join(["## Confirmation", "\n".join(lines), *_beside_frontier(run, confirmation)])
-
-
-def _selection(run: RunRecord, confirmation: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """What selection had seen of the winner, with its interval or, where several were kept, theirs."""
-    steps = []
-    number = confirmation["winner"]["attempt"]
-    while number:
-        found = figures(run.attempt(number))
-        against = found.compared_with or 0
-        name = f"attempt {number} against {f'attempt {against}' if against else 'the baseline'}"
-        steps.append((f"selection: {name}", signed(found.change), span(found.interval)))
-        number = against if against < number else 0
-    gain = signed(confirmation["selection_change"])
-    label = "gain on the selection split (flattered by the choice)"
-    if len(steps) == 1 and steps[0][1] == gain:
-        return [(label, gain, steps[0][2])]
-    return [(label, gain, "of each step, below"), *reversed(steps)]
-
-
-def _beside_frontier(run: RunRecord, confirmation: Mapping[str, Any]) -> list[str]:
-    if not confirmation["baseline"]["seeds"]:
-        return []
-    reason = markdown(confirmation["frontier_reason"] or "")
-    what = "Means over seeds ± their standard error; entropy in nats a token."
-    return ["### Beside the frontier", *([reason] if reason else []), _arms(run, confirmation), what]
-
-
-def _arms(run: RunRecord, confirmation: Mapping[str, Any]) -> str:
-    arms = [("**baseline**", confirmation["baseline"]["seeds"])]
-    winner = confirmation["winner"]
-    if winner is not None:
-        arms.append((f"**winner: attempt {winner['attempt']}**", winner["seeds"]))
-    arms += [(f"{markdown(point['label'])}", point["seeds"]) for point in confirmation["frontier"]]
-    x_name, y_name = frontier_axes(run, confirmation)
-    names = list(dict.fromkeys([confirmation["metric"], x_name, y_name]))
-    rows = []
-    for label, seeds in arms:
-        cells = [label]
-        for name in names:
-            mean, error = mean_over_seeds(seeds, name)
-            cells.append(figure(mean, error))
-        entropies = [seed["entropy"] for seed in seeds if seed["entropy"] is not None]
-        cells.append(figure(statistics.fmean(entropies)) if entropies else "-")
-        rows.append((*cells, str(len(seeds))))
-    return _table(("", *(markdown(name) for name in names), "entropy", "seeds"), rows)
 
 
 def _predictions(run: RunRecord) -> str:
@@ -308,9 +227,3 @@ def _reproduce(run: RunRecord) -> str:
             f"Versions: {markdown(versions)}.",
         ]
     )
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
-    lines += ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join(lines)

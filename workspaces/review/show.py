@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from workspaces.review import entropy
+from workspaces.review import entropy, evidence
 from workspaces.review.log import STYLES, row
 from workspaces.review.record import RunRecord, figures
 from workspaces.review.text import clean, console, duration, figure, one_line, signed, span
@@ -33,6 +33,9 @@ _SHOWN_ABOVE = (
     "Evidence",
     "Diagnosis",
     "Tokens-Touched",
+    "Seed-Changes",
+    "P-Value",
+    "Threshold",
     "Law-A",
     "Law-B",
     "Law-R2",
@@ -41,8 +44,6 @@ _CALLED = {
     "Score-Change-Standard-Error": "standard error of the change",
     "Guards": "guards, against the baseline",
     "Alpha-Spent": "alpha that it could spend",
-    "P-Value": "p value, one-sided",
-    "Threshold": "alpha of its last look",
     "Compared-With": "compared with attempt",
     "Seeds": "seeds, the first screens",
     "Entrant": "entrants into the race before it",
@@ -124,6 +125,11 @@ def print_attempt(run: RunRecord, number: int) -> None:
             out.print(f"  {called:<{_NAMES}}{one_line(value)}", soft_wrap=True)
     if attempt.code_commit:
         out.print(f"  {'code commit':<{_NAMES}}{attempt.code_commit}")
+    rows = evidence.block(attempt.trailers, found.change, found.interval)
+    if rows:
+        out.print(f"\nEvidence: {metric} against {parent}, seed by seed", style="bold")
+        for line in rows:
+            out.print(f"  {line}", soft_wrap=True)
     _print_entropy(run, number, attempt.trailers)
     if verdict == "crashed":
         lines = error_tail(run.directory, number)

@@ -124,3 +124,10 @@ def console() -> Console:
     known = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit()
     width = None if known else _WIDTH_OF_A_PIPE
     return Console(markup=False, highlight=False, emoji=False, width=width)
+
+
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table; cells are taken as they are."""
+    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
+    lines += ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join(lines)
