@@ -87,7 +87,7 @@ def test_each_kept_change_is_left_out_once_and_what_carried_is_told(laboratory: 
     assert not set(result["seeds"]) & set(confirming.seeds)
     roles = {part["label"]: (round(part["change"], 4), part["role"]) for part in result["parts"]}
     assert roles == {"attempt 2": (0.1, "carried"), "attempt 1": (0.0005, "not told apart")}
-    assert "without attempt 2 -0.1 (carried)" in sentence(result)
+    assert "without attempt 2 -0.100 (carried)" in sentence(result)
     assert ablate(confirming, one_after_another) == result, "what is measured is not measured again"
     assert "ablation.json" in laboratory.ledger.evidence()
 
