@@ -18,7 +18,7 @@ from typing import Any
 
 from agent import ablation, noise, own_controls
 from agent.assess import probe_baseline, probe_scoring, require
-from agent.confirm import CONFIRMATION_FILE, Confirming, confirm
+from agent.confirm import CONFIRMATION_FILE, Confirming, confirm, reopen
 from agent.diagnosing import keep_baseline_diagnosis
 from agent.events import Message, Observer, Progress
 from agent.history import History
@@ -41,6 +41,7 @@ __all__ = [
     "ReplayResult",
     "RunSummary",
     "ablate_winner",
+    "confirm_again",
     "describe",
     "plan",
     "replay",
@@ -134,6 +135,18 @@ def ablate_winner(directory: Path, observer: Observer) -> str:
         return Run(directory, settings, found).ablate()
 
 
+def confirm_again(directory: Path, observer: Observer) -> RunSummary:
+    """Open the sealed tasks of a run again, on fresh seeds.
+
+    Raises:
+        SzilardError: they were never opened, or what `resume` raises.
+    """
+    settings = RunSettings.read(directory)
+    added = own_controls.files_of(directory, settings)
+    with owned(directory), opened(directory, settings, observer, added) as found:
+        return Run(directory, settings, found).confirm_again()
+
+
 class Run:
     """One opened run."""
 
@@ -174,13 +187,27 @@ class Run:
             ablation.ablate(confirming, self.workers.each)
         return self._close(confirmation)
 
+    def confirm_again(self) -> RunSummary:
+        """Set the confirmation aside and make another, on fresh seeds."""
+        self._limit_cpu()
+        reopen(self.directory)
+        return self._close(confirm(self._confirming(), self.workers.each))
+
     def ablate(self) -> str:
         """Leave each change out of the winner once; what came of it in one sentence."""
+        self._limit_cpu()
         confirming = self._confirming()
         told = ablation.sentence(ablation.ablate(confirming, self.workers.each))
         if (self.directory / CONFIRMATION_FILE).exists():
             self._close(read_json(self.directory / CONFIRMATION_FILE))
         return told
+
+    def _limit_cpu(self) -> None:
+        """Bound what a training may take by what the baseline took."""
+        commit, seeds = self.ledger.tags()["baseline"], every_seed(self.settings.seeds)
+        measured = list(self.history.measurements(commit, Split.SELECTION, seeds).values())
+        if measured:
+            self.measurer.limit_cpu(measured)
 
     def _close(self, confirmation: dict[str, Any]) -> RunSummary:
         left_out = self.directory / ablation.ABLATION_FILE

@@ -32,7 +32,6 @@ def command(run: str, reopen: bool, runs_dir: Path, as_json: bool) -> None:
     from agent import run as engine
     from agent.cli.view import open_view
     from agent.confirm import CONFIRMATION_FILE, SealedAlready
-    from agent.confirm import reopen as set_aside
 
     if (directory / CONFIRMATION_FILE).exists() and not reopen:
         raise SealedAlready(
@@ -42,9 +41,8 @@ def command(run: str, reopen: bool, runs_dir: Path, as_json: bool) -> None:
     view = open_view(as_json)
     try:
         with view:
-            if reopen:
-                set_aside(directory)
-            summary = engine.resume(directory, view.observe)
+            go = engine.confirm_again if reopen else engine.resume
+            summary = go(directory, view.observe)
     except engine.Interrupted as error:
         view.interrupted(str(error), directory)
     else:
