@@ -14,12 +14,11 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from agent import ablation, noise, own_controls
+from agent import noise, own_controls
 from agent.assess import probe_baseline, probe_scoring, require
-from agent.confirm import CONFIRMATION_FILE, Confirming, confirm, reopen
 from agent.diagnosing import keep_baseline_diagnosis
+from agent.ending import Ending
 from agent.events import Message, Observer, Progress
 from agent.history import History
 from agent.laboratory import Laboratory
@@ -29,11 +28,10 @@ from agent.plan import describe, plan, researcher_of
 from agent.seeds import block_after, every_seed
 from agent.settings import RunSettings
 from agent.state_files import Clock, read_json, write_json
-from agent.summary import RunSummary, summarise
+from agent.summary import RunSummary
 from agent.workers import Workers
 from environments.base import EnvironmentSpec, Guard, Score, Split, SzilardError
 from workspaces.measurements import Measurement
-from workspaces.review.report import write_report
 from workspaces.workspace import Workspace
 
 __all__ = [
@@ -132,7 +130,7 @@ def ablate_winner(directory: Path, observer: Observer) -> str:
     settings = RunSettings.read(directory)
     added = own_controls.files_of(directory, settings)
     with owned(directory), opened(directory, settings, observer, added) as found:
-        return Run(directory, settings, found).ablate()
+        return Run(directory, settings, found).ending.ablate()
 
 
 def confirm_again(directory: Path, observer: Observer) -> RunSummary:
@@ -144,7 +142,7 @@ def confirm_again(directory: Path, observer: Observer) -> RunSummary:
     settings = RunSettings.read(directory)
     added = own_controls.files_of(directory, settings)
     with owned(directory), opened(directory, settings, observer, added) as found:
-        return Run(directory, settings, found).confirm_again()
+        return Run(directory, settings, found).ending.confirm_again()
 
 
 class Run:
@@ -162,6 +160,16 @@ class Run:
         self.history = History(self.ledger, measurer, environment.spec.editable)
         self.clock = Clock(directory / CLOCK_FILE)
         self.workers = Workers(directory, measurer)
+        self.ending = Ending(
+            directory,
+            settings,
+            environment,
+            measurer,
+            self.history,
+            self.observer,
+            self.workers.each,
+            self.clock,
+        )
 
     def to_the_end(self) -> RunSummary:
         researcher = researcher_of(self.settings)
@@ -180,62 +188,8 @@ class Run:
             lock=threading.RLock(),
             stopping=self.workers.stopping,
         )
-        self._attempts(laboratory, self._reserve(baseline))
-        confirming = self._confirming()
-        confirmation = confirm(confirming, self.workers.each)
-        if confirmation["winner"] is not None and self._affords_ablation(confirming, baseline):
-            ablation.ablate(confirming, self.workers.each)
-        return self._close(confirmation)
-
-    def confirm_again(self) -> RunSummary:
-        """Set the confirmation aside and make another, on fresh seeds."""
-        self._limit_cpu()
-        reopen(self.directory)
-        return self._close(confirm(self._confirming(), self.workers.each))
-
-    def ablate(self) -> str:
-        """Leave each change out of the winner once; what came of it in one sentence."""
-        self._limit_cpu()
-        confirming = self._confirming()
-        told = ablation.sentence(ablation.ablate(confirming, self.workers.each))
-        if (self.directory / CONFIRMATION_FILE).exists():
-            self._close(read_json(self.directory / CONFIRMATION_FILE))
-        return told
-
-    def _limit_cpu(self) -> None:
-        """Bound what a training may take by what the baseline took."""
-        commit, seeds = self.ledger.tags()["baseline"], every_seed(self.settings.seeds)
-        measured = list(self.history.measurements(commit, Split.SELECTION, seeds).values())
-        if measured:
-            self.measurer.limit_cpu(measured)
-
-    def _close(self, confirmation: dict[str, Any]) -> RunSummary:
-        left_out = self.directory / ablation.ABLATION_FILE
-        told = ablation.sentence(read_json(left_out)) if left_out.exists() else None
-        summary = summarise(self.directory, self.settings, self.ledger, confirmation, told)
-        self._report(confirmation)
-        return summary
-
-    def _confirming(self) -> Confirming:
-        used = every_seed(self.settings.seeds, block_after(self.history.race_outcomes()))
-        return Confirming(
-            self.directory,
-            self.settings,
-            self.environment,
-            self.ledger,
-            self.measurer,
-            self.history,
-            self.observer,
-            used,
-        )
-
-    def _affords_ablation(self, confirming: Confirming, baseline: Mapping[int, Measurement]) -> bool:
-        """Whether the time allowed, if any, is enough for it."""
-        if self.settings.minutes is None:
-            return True
-        trainings = (len(ablation.parts_of(confirming)) + 1) * ablation.ABLATION_SEEDS
-        seconds = trainings * _seconds_each(baseline) / self.settings.workers
-        return self.clock.seconds + seconds <= 60 * self.settings.minutes
+        self._attempts(laboratory, self.ending.reserve(baseline))
+        return self.ending.finish(baseline)
 
     def replay(self, attempt: int) -> ReplayResult:
         record = self.ledger.attempt(attempt) if attempt else None
@@ -375,29 +329,11 @@ class Run:
 
             self.workers.each(work, list(range(self.settings.workers)))
 
-    def _reserve(self, baseline: Mapping[int, Measurement]) -> float:
-        """Seconds that confirmation and frontier will take."""
-        trainings = Confirming.trainings(self.settings, self.environment)
-        return _seconds_each(baseline) * trainings / self.settings.workers
-
-    def _report(self, confirmation: dict[str, Any] | None) -> None:
-        write_report(
-            self.directory,
-            self.settings.model_dump(mode="json", exclude={"secret"}),
-            self.ledger.attempts(),
-            read_json(self.directory / "baseline.json"),
-            confirmation,
-        )
-
 
 def spec_in_force(spec: EnvironmentSpec, settings: RunSettings) -> EnvironmentSpec:
     """The environment's spec with the metric and guards that the run asked for."""
     guards = tuple(Guard(guard.metric, guard.tolerance) for guard in settings.guards)
     return replace(spec, metric=settings.metric, direction=settings.direction, guards=guards)
-
-
-def _seconds_each(baseline: Mapping[int, Measurement]) -> float:
-    return statistics.fmean(m.wall_seconds + m.score_seconds for m in baseline.values())
 
 
 def _noise(baseline: Mapping[int, Measurement], metric: str) -> float:
