@@ -212,7 +212,9 @@ def _share(share: float | None) -> str:
 
 
 def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:.2g}%"
+    if share is None:
+        return "-"
+    return f"{100 * share:.0f}%" if share >= 0.1 else f"{100 * share:.2g}%"
 
 
 def _figure(value: float | None, digits: int) -> str:
