@@ -43,7 +43,9 @@ def hypothesis(known: Known, target: Configuration) -> str:
     sentence = f"{act} {_effect(known, target, ' '.join(pace), moved=bool(changes.together()))}"
     plain = " ".join([act, *pace])
     short = _RATIO.sub("", plain)
-    lines = (sentence + hint, sentence, f"{plain} pays", f"{short} pays", short)
+    lines = [sentence + hint, sentence, f"{plain} pays", f"{short} pays", short]
+    if not changes.together():
+        lines.append(f"training the parent's controls {' '.join(pace)}")
     fitting = (line for line in lines if len(line) < _LONGEST)
     line = next(fitting, _cut([_RATIO.sub("", " ".join(pace)), *changes.one_by_one()]))
     return f"{line[0].upper()}{line[1:]}"
