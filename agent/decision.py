@@ -46,10 +46,10 @@ from evaluators.significance import (
     welch_lower_bound,
 )
 
-ENTERS_WITH = 0.6
+ENTERS_WITH = 0.25
 FIRST_LOOK = 5
-_SPENDING_POWER = 1.0
-_GIVE_UP_AFTER = 2
+_SPENDING_POWER = 1.5
+_GIVE_UP_AFTER = 3
 _MOST_SEEDS = 99
 
 Decided = Literal["kept", "reverted", "inconclusive", "void"]
@@ -89,8 +89,8 @@ class NeedSeed:
 
 
 def expected_entrants(attempts: int) -> int:
-    """How many attempts are planned to pass screening; of null edits three in ten do."""
-    return max(2, math.ceil(attempts / 4))
+    """How many attempts are planned to pass screening; of null edits two in five do."""
+    return max(2, math.ceil(attempts / 3))
 
 
 def alpha_for_entrant(run_alpha: float, entrants_so_far: Sequence[str], expected: int) -> float:
@@ -120,7 +120,7 @@ def alpha_for_entrant(run_alpha: float, entrants_so_far: Sequence[str], expected
 def threshold_at_look(alpha: float, look: int, seeds: int) -> float:
     """The p-value that a test must reach when `look` of at most `seeds` evidence seeds are in; 0: no look.
 
-    After n seeds alpha n/seeds is spent in all, beginning at the fifth seed, where what came before is
+    After n seeds alpha (n/seeds)^1.5 is spent in all, beginning at the fifth seed, where what came before is
     spent too; where fewer are allowed, all of it is spent at the last.
     """
     looks = range(min(FIRST_LOOK, seeds), seeds + 1)
@@ -133,11 +133,11 @@ def judge(
     """Decide an attempt, or ask for the next seed.
 
     `plan` says which seeds an attempt may have, `alpha` what this entrant may spend, `noise` is the seed
-    standard deviation of the baseline's metric. An attempt enters if the screening seed shows at least 0.6
-    of `noise`, held half against the comparator on that seed and half against its mean over all
+    standard deviation of the baseline's metric. An attempt enters if the screening seed shows at least a
+    quarter of `noise`, held half against the comparator on that seed and half against its mean over all
     screening seeds, so that one lucky seed of the comparator does not shut out everything. From the fifth
     evidence seed on it is kept as soon as a one-sided paired t test against the rules' minimum effect reaches
-    that look's threshold and every guard is shown to hold. It is reverted as soon as two or more
+    that look's threshold and every guard is shown to hold. It is reverted as soon as three or more
     evidence seeds leave no hope: a gain one standard error above what they show, held half against the same
     seeds and half against the mean of all of the comparator's, would not pass in the end. Giving up, on
     whatever ground, cannot add false keeps.
