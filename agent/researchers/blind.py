@@ -140,7 +140,7 @@ def _asked(study: optuna.Study, baseline: Configuration, table: Table) -> Config
     def choose(question: str, options: Sequence[Option]) -> Option:
         if isinstance(options[0], str):
             return str(trial.suggest_categorical(question, tuple(options)))
-        return options[trial.suggest_int(question, 0, len(options) - 1)]
+        return options[int(trial.suggest_int(question, 0, len(options) - 1))]
 
     return choose_configuration(choose, baseline, table)
 
