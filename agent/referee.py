@@ -7,6 +7,7 @@ rule itself is in `decision`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 from agent.arms import Arm
 from agent.attempt_folder import CONVERSATION_FILE
@@ -151,7 +152,15 @@ class Referee:
         own: Sequence[int] = every_seed(self.laboratory.settings.seeds)
         if commit != self.laboratory.baseline:
             own = history.verdict_seeds(commit)
+        elif set(asked) <= set(own):
+            return self._baseline
         return history.arm(commit, Split.SELECTION, sorted({*own, *asked}))
+
+    @cached_property
+    def _baseline(self) -> Arm:
+        """The baseline on the seeds that a run begins with; those do not change, so they are read once."""
+        seeds = every_seed(self.laboratory.settings.seeds)
+        return self.laboratory.history.arm(self.laboratory.baseline, Split.SELECTION, seeds)
 
     def _measured(self, code: str, looked: Sequence[int] | None = None) -> dict[int, Measurement]:
         """What is stored of a code, on the seeds that were looked at or on all."""
