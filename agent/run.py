@@ -11,7 +11,8 @@ import shutil
 import statistics
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -100,10 +101,7 @@ def start(
 
 def resume(directory: Path, observer: Observer) -> RunSummary:
     """Go on with a run, wherever it stopped. Raises what `start` raises, but RunExists."""
-    settings = RunSettings.read(directory)
-    added = own_controls.files_of(directory, settings)
-    with owned(directory), opened(directory, settings, observer, added) as found:
-        run = Run(directory, settings, found)
+    with _owned_run(directory, observer) as run:
         try:
             return run.to_the_end()
         finally:
@@ -116,9 +114,8 @@ def replay(directory: Path, attempt: int, observer: Observer) -> ReplayResult:
     Raises:
         SzilardError: there is no such attempt, or it was never measured.
     """
-    settings = RunSettings.read(directory)
-    with opened(directory, settings, observer, own_controls.files_of(directory, settings)) as found:
-        return Run(directory, settings, found).replay(attempt)
+    with _opened_run(directory, observer) as run:
+        return run.replay(attempt)
 
 
 def ablate_winner(directory: Path, observer: Observer) -> str:
@@ -127,10 +124,8 @@ def ablate_winner(directory: Path, observer: Observer) -> str:
     Raises:
         SzilardError: the run kept nothing, or what `resume` raises.
     """
-    settings = RunSettings.read(directory)
-    added = own_controls.files_of(directory, settings)
-    with owned(directory), opened(directory, settings, observer, added) as found:
-        return Run(directory, settings, found).ending.ablate()
+    with _owned_run(directory, observer) as run:
+        return run.ending.ablate()
 
 
 def confirm_again(directory: Path, observer: Observer) -> RunSummary:
@@ -139,10 +134,23 @@ def confirm_again(directory: Path, observer: Observer) -> RunSummary:
     Raises:
         SzilardError: they were never opened, or what `resume` raises.
     """
+    with _owned_run(directory, observer) as run:
+        return run.ending.confirm_again()
+
+
+@contextmanager
+def _opened_run(directory: Path, observer: Observer) -> Iterator[Run]:
     settings = RunSettings.read(directory)
-    added = own_controls.files_of(directory, settings)
-    with owned(directory), opened(directory, settings, observer, added) as found:
-        return Run(directory, settings, found).ending.confirm_again()
+    with opened(directory, settings, observer, own_controls.files_of(directory, settings)) as found:
+        yield Run(directory, settings, found)
+
+
+@contextmanager
+def _owned_run(directory: Path, observer: Observer) -> Iterator[Run]:
+    """The same, for what writes into the run: by one process at a time."""
+    RunSettings.read(directory)
+    with owned(directory), _opened_run(directory, observer) as run:
+        yield run
 
 
 class Run:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from workspaces.review.pictures import FAINT, INK, KEPT
+from workspaces.review.pictures import FAINT, INK, KEPT, legend_below
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -174,14 +174,6 @@ def _legend(axes: Axes, attempts: Sequence[AttemptPoint]) -> None:
     if any(attempt.change is not None and attempt.interval is None for attempt in attempts):
         entries.append(entry("one seed, no interval", "#8C8C8C", "o", hollow=True))
     if entries:
-        axes.legend(
-            handles=entries,
-            frameon=False,
-            fontsize=8,
-            loc="upper left",
-            bbox_to_anchor=(0.0, -0.14),
-            ncols=2,
-            borderaxespad=0.0,
-        )
+        legend_below(axes, entries)
     axes.grid(axis="y", color=FAINT, linewidth=0.6)
     axes.set_axisbelow(True)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from workspaces.review.pictures import FAINT, INK, KEPT
+from workspaces.review.pictures import FAINT, INK, KEPT, legend_below
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -90,15 +90,7 @@ def draw_frontier(axes: Axes, frontier: Frontier) -> None:
     entries += [_entry(f"{n}  {p.label}", _GREY, "o", 5.0) for n, p in enumerate(frontier.points, start=1)]
     axes.grid(color=FAINT, linewidth=0.6)
     axes.set_axisbelow(True)
-    axes.legend(
-        handles=entries,
-        frameon=False,
-        fontsize=8,
-        loc="upper left",
-        bbox_to_anchor=(0.0, -0.14),
-        ncols=2,
-        borderaxespad=0.0,
-    )
+    legend_below(axes, entries)
 
 
 def _edges(values: Sequence[tuple[float, float | None]]) -> tuple[float, float]:

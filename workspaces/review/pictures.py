@@ -6,10 +6,13 @@ Owns colours, the style and the files; what is drawn is the caller's to say.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 KEPT, INK, FAINT = "#009E73", "#222222", "#E6E6E6"
@@ -30,6 +33,19 @@ STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "szilard",
 }
+
+
+def legend_below(axes: Axes, entries: Sequence[Artist]) -> None:
+    """A legend of two columns under a panel, clear of its axis label."""
+    axes.legend(
+        handles=list(entries),
+        frameon=False,
+        fontsize=8,
+        loc="upper left",
+        bbox_to_anchor=(0.0, -0.14),
+        ncols=2,
+        borderaxespad=0.0,
+    )
 
 
 def save(picture: Figure, path: Path, *, dots_per_inch: int) -> list[Path]:
