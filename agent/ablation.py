@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from agent.arms import LEVEL, Arm, crossed, signed
-from agent.confirm import Confirming, InParallel
-from agent.events import Message, Progress
-from agent.measure import Subject, TrainingFailed, Untrusted
+from agent.closing import ClosingTraining, InParallel, measure_all
+from agent.confirm import Confirming
+from agent.events import Message
 from agent.researchers.configuration import Configuration, edits, ordered, read, scientific
 from agent.researchers.control_table import Table, table_of
 from agent.state_files import read_json, write_json
@@ -22,7 +22,6 @@ from environments.base import Split, SzilardError
 from evaluators.significance import CrossedInterval
 from workspaces.edits import apply_edits
 from workspaces.leaving_out import without
-from workspaces.workspace import Workspace
 
 ABLATION_FILE = "ablation.json"
 ABLATION_SEEDS = 6
@@ -74,36 +73,19 @@ def ablate(confirming: Confirming, in_parallel: InParallel) -> dict[str, Any]:
     seeds = range(first, first + ABLATION_SEEDS)
     ledger = confirming.ledger
     commits = [ledger.commit_without(number, i, part.label, part.files) for i, part in enumerate(parts)]
-    jobs = [(commit, seed) for seed in seeds for commit in (ledger.incumbent(), *commits)] if parts else []
-    if jobs:
-        confirming.observer(
-            Message(f"Leaving out one change at a time, on fresh seeds: {len(jobs)} trainings.")
-        )
     labels = {ledger.incumbent(): f"attempt {number}"} | {
         commit: f"without {part.label}" for commit, part in zip(commits, parts, strict=True)
     }
-
-    def measure(index: int, workspace: Workspace) -> None:
-        commit, seed = jobs[index]
-        folder = confirming.directory / "ablation" / commit[:12]
-        try:
-            measured = confirming.measurer.measure(Subject(commit, folder, workspace), seed, Split.SELECTION)
-        except (TrainingFailed, Untrusted) as error:
-            confirming.observer(Message(f"  {labels[commit]}, seed {seed}: not measured ({error})"))
-            return
-        metric = measured.score.metrics[confirming.settings.metric]
-        confirming.observer(
-            Progress(
-                attempt=0,
-                phase="ablate",
-                detail=f"{labels[commit]}, seed {seed}, {index + 1} of {len(jobs)}",
-                score=metric.value,
-                standard_error=metric.standard_error,
-                entropy=measured.entropy_end,
-            )
-        )
-
-    in_parallel(measure, list(range(len(jobs))))
+    trainings = [
+        ClosingTraining(label, commit, confirming.directory / "ablation" / commit[:12], seed, "ablate")
+        for seed in seeds
+        for commit, label in labels.items()
+        if parts
+    ]
+    if trainings:
+        told = f"Leaving out one change at a time, on fresh seeds: {len(trainings)} trainings."
+        confirming.observer(Message(told))
+    measure_all(confirming.measurer, confirming.observer, trainings, Split.SELECTION, in_parallel)
     arms = {label: confirming.history.arm(commit, Split.SELECTION, seeds) for commit, label in labels.items()}
     result = {
         "attempt": number,
@@ -116,7 +98,7 @@ def ablate(confirming: Confirming, in_parallel: InParallel) -> dict[str, Any]:
         ],
     }
     evidence = {ABLATION_FILE: json.dumps(result, indent=1).encode()}
-    ledger.store_evidence(evidence, "Evidence: measurements and conversations")
+    ledger.store_evidence(evidence)
     write_json(path, result)
     return result
 

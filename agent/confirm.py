@@ -5,29 +5,27 @@ Owns the opening of the seal. Nothing before it has scored a policy on the confi
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from agent.closing import ClosingTraining, InParallel, measure_all
 from agent.confirmation import BASELINE, confirmation_of
-from agent.events import Message, Observer, Progress
+from agent.events import Message, Observer
 from agent.history import History
-from agent.measure import Measurer, Subject, TrainingFailed, Untrusted
+from agent.measure import Measurer
 from agent.seeds import seed_plan
 from agent.settings import RunSettings
 from agent.state_files import read_json, write_json
 from environments.base import Environment, FrontierPoint, Split, SzilardError
 from workspaces.ledger import Ledger
-from workspaces.workspace import Workspace
 
 CONFIRMATION_FILE = "confirmation.json"
 FRONTIER_SEEDS = 5
-InParallel = Callable[[Callable[[int, Workspace], None], list[int]], None]
 
 
 @dataclass(frozen=True)
@@ -85,7 +83,7 @@ def confirm(confirming: Confirming, in_parallel: InParallel) -> dict[str, Any]:
         for p in sorted(confirming.measurer.store.directory.glob("*.json"))
     }
     evidence[CONFIRMATION_FILE] = json.dumps(result, indent=1).encode()
-    confirming.ledger.store_evidence(evidence, "Evidence: measurements and conversations")
+    confirming.ledger.store_evidence(evidence)
     write_json(path, result)
     return result
 
@@ -127,35 +125,19 @@ def _contenders(confirming: Confirming, winner: int, split: Split) -> list[Conte
 def _measure(
     confirming: Confirming, contenders: Sequence[Contender], split: Split, in_parallel: InParallel
 ) -> None:
-    jobs = [(contender, seed) for contender in contenders for seed in contender.seeds]
-    ended = itertools.count(1)
-
-    def measure(index: int, workspace: Workspace) -> None:
-        contender, seed = jobs[index]
-        folder = confirming.directory / "confirmation" / _slug(contender.label)
-        measured = confirming.measurer.find(contender.commit, seed, split)
-        if measured is None:
-            try:
-                measured = confirming.measurer.measure(
-                    Subject(contender.commit, folder, workspace), seed, split
-                )
-            except (TrainingFailed, Untrusted) as error:
-                next(ended)
-                confirming.observer(Message(f"  {contender.label}, seed {seed}: not measured ({error})"))
-                return
-        metric = measured.score.metrics[confirming.settings.metric]
-        confirming.observer(
-            Progress(
-                attempt=0,
-                phase="confirm" if contender.point is None and split is Split.CONFIRMATION else "frontier",
-                detail=f"{next(ended)} of {len(jobs)}: {contender.label}, seed {seed}",
-                score=metric.value,
-                standard_error=metric.standard_error,
-                entropy=measured.entropy_end,
-            )
+    opening = split is Split.CONFIRMATION
+    trainings = [
+        ClosingTraining(
+            contender.label,
+            contender.commit,
+            confirming.directory / "confirmation" / _slug(contender.label),
+            seed,
+            "confirm" if contender.point is None and opening else "frontier",
         )
-
-    in_parallel(measure, list(range(len(jobs))))
+        for contender in contenders
+        for seed in contender.seeds
+    ]
+    measure_all(confirming.measurer, confirming.observer, trainings, split, in_parallel)
 
 
 def _result(

@@ -55,7 +55,7 @@ def keep_baseline_diagnosis(history: History, run: Path) -> None:
     ledger = history.ledger
     evidence = keep_diagnosis(history, diagnosis_path(run, 0).parent, ledger.tags()["baseline"])
     if evidence:
-        ledger.store_evidence(evidence, "Evidence: measurements and conversations")
+        ledger.store_evidence(evidence)
 
 
 def diagnosis_text(history: History, run: Path, number: int, commit: str) -> str:

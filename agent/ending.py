@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from agent import ablation
-from agent.confirm import CONFIRMATION_FILE, Confirming, InParallel, confirm, reopen
+from agent.closing import InParallel
+from agent.confirm import CONFIRMATION_FILE, Confirming, confirm, reopen
 from agent.events import Observer
 from agent.history import History
 from agent.measure import Measurer

@@ -177,4 +177,4 @@ class Referee:
         if conversation.exists():
             evidence[f"attempts/{number:04d}/{CONVERSATION_FILE}"] = conversation.read_bytes()
         if evidence:
-            self.laboratory.ledger.store_evidence(evidence, "Evidence: measurements and conversations")
+            self.laboratory.ledger.store_evidence(evidence)

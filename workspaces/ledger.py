@@ -312,7 +312,9 @@ class Ledger:
         output = self.git.run("diff", "--no-ext-diff", "--no-textconv", "--no-color", *names)
         return output.decode("utf-8", "replace")
 
-    def store_evidence(self, files: Mapping[str, bytes], message: str) -> str:
+    def store_evidence(
+        self, files: Mapping[str, bytes], message: str = "Evidence: measurements and conversations"
+    ) -> str:
         """Add `files` to the tree of the evidence ref, keeping what is there, and return its commit.
 
         The ref always names one commit without parents, so the history that people read is not

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from agent.run import RunSummary
 
 _ROWS = 12
-_CLOSING = ("confirm", "frontier")
+_CLOSING = ("confirm", "frontier", "ablate")
 
 
 def open_view(as_json: bool, earlier: float = 0.0) -> View:
