@@ -26,8 +26,16 @@ if TYPE_CHECKING:
 _DRAWS = 200
 
 
+class _Blind:
+    """What these researchers share: they know one way to write a configuration."""
+
+    def repair(self, context: Context, proposal: Proposal, failure: str, directory: Path) -> Proposal:
+        """Refuse. Raises NoProposal, always."""
+        raise NoProposal(f"a blind researcher cannot repair its proposal: {failure}")
+
+
 @dataclass(frozen=True)
-class RandomResearcher:
+class RandomResearcher(_Blind):
     """Draws every choice uniformly (random search: Bergstra & Bengio, JMLR 13, 2012)."""
 
     name: str = "random"
@@ -47,13 +55,9 @@ class RandomResearcher:
         target = _untried(context, table, lambda: choose_configuration(choose, baseline, table))
         return _proposal(context, table, target, "drawn at random", "Every choice was drawn uniformly.")
 
-    def repair(self, context: Context, proposal: Proposal, failure: str, directory: Path) -> Proposal:
-        """Refuse. Raises NoProposal, always."""
-        raise NoProposal(f"a blind researcher cannot repair its proposal: {failure}")
-
 
 @dataclass(frozen=True)
-class TpeResearcher:
+class TpeResearcher(_Blind):
     """Asks Optuna's TPE sampler, which is told of every attempt so far (Bergstra et al., NeurIPS 2011).
 
     The study is built anew from the history for every proposal, so that nothing of it needs to be kept.
@@ -74,10 +78,6 @@ class TpeResearcher:
             f"Optuna's TPE sampler chose it, told of {len(study.get_trials(deepcopy=False))} configurations."
         )
         return _proposal(context, table, target, "chosen by TPE", told)
-
-    def repair(self, context: Context, proposal: Proposal, failure: str, directory: Path) -> Proposal:
-        """Refuse. Raises NoProposal, always."""
-        raise NoProposal(f"a blind researcher cannot repair its proposal: {failure}")
 
 
 def _space(context: Context) -> tuple[Table, Configuration]:

@@ -296,6 +296,12 @@ def test_plain_lines_tell_proposals_measurements_and_verdicts_only(
     ]
 
 
+def test_what_an_ablation_measures_is_not_called_the_baseline(capsys: pytest.CaptureFixture[str]) -> None:
+    detail = "3 of 12: without entropy bonus 0.005, seed 8"
+    open_view(as_json=False).observe(Progress(0, "ablate", detail=detail, score=0.75))
+    assert capsys.readouterr().out.split("] ", 1)[1] == f"ablate {detail}: 0.7500\n"
+
+
 def test_the_clock_of_a_resumed_run_goes_on_where_it_stopped(capsys: pytest.CaptureFixture[str]) -> None:
     open_view(as_json=False, earlier=605.0).observe(Message("again"))
     open_view(as_json=True, earlier=605.0).observe(Message("again"))
