@@ -49,6 +49,12 @@ def test_a_comparison_that_runs_out_of_time_has_seen_every_kind_of_control() -> 
     assert {"loss", "term", "advantage", "average", "sampling"} <= set(first)
 
 
+def test_a_comparison_that_runs_out_of_time_has_seen_every_control_before_a_second_setting_of_one() -> None:
+    controls = [arm.control.name for arm in control_arms() if arm.control]
+    distinct = len(set(controls))
+    assert len(set(controls[:distinct])) == distinct
+
+
 def test_arms_differ_from_none_in_the_control_and_from_one_another_in_name() -> None:
     variants = [variant(COUNTDOWN, arm, rate) for arm in [NONE, *control_arms()] for rate in (0.7, 1.0, 1.7)]
     assert len({one.name for one in variants}) == len(variants)
