@@ -46,10 +46,12 @@ from evaluators.significance import (
     welch_lower_bound,
 )
 
-ENTERS_WITH = 0.25
+ENTERS_WITH = 0.42
+SCREENING_DEVIATION = math.sqrt(1.5)
 FIRST_LOOK = 5
-_SPENDING_POWER = 1.5
+_SPENDING_POWER = 1.0
 _GIVE_UP_AFTER = 3
+_HOPE = 0.25
 _MOST_SEEDS = 99
 
 Decided = Literal["kept", "reverted", "inconclusive", "void"]
@@ -89,8 +91,8 @@ class NeedSeed:
 
 
 def expected_entrants(attempts: int) -> int:
-    """How many attempts are planned to pass screening; of null edits two in five do."""
-    return max(2, math.ceil(attempts / 3))
+    """How many attempts are planned to pass screening; of null edits a third do."""
+    return max(2, math.ceil(attempts / 4))
 
 
 def alpha_for_entrant(run_alpha: float, entrants_so_far: Sequence[str], expected: int) -> float:
@@ -120,7 +122,7 @@ def alpha_for_entrant(run_alpha: float, entrants_so_far: Sequence[str], expected
 def threshold_at_look(alpha: float, look: int, seeds: int) -> float:
     """The p-value that a test must reach when `look` of at most `seeds` evidence seeds are in; 0: no look.
 
-    After n seeds alpha (n/seeds)^1.5 is spent in all, beginning at the fifth seed, where what came before is
+    After n seeds alpha n/seeds is spent in all, beginning at the fifth seed, where what came before is
     spent too; where fewer are allowed, all of it is spent at the last.
     """
     looks = range(min(FIRST_LOOK, seeds), seeds + 1)
@@ -133,14 +135,14 @@ def judge(
     """Decide an attempt, or ask for the next seed.
 
     `plan` says which seeds an attempt may have, `alpha` what this entrant may spend, `noise` is the seed
-    standard deviation of the baseline's metric. An attempt enters if the screening seed shows at least a
-    quarter of `noise`, held half against the comparator on that seed and half against its mean over all
+    standard deviation of the baseline's metric. An attempt enters if the screening seed shows at least
+    `ENTERS_WITH` of `noise`, held half against the comparator on that seed and half against its mean over all
     screening seeds, so that one lucky seed of the comparator does not shut out everything. From the fifth
     evidence seed on it is kept as soon as a one-sided paired t test against the rules' minimum effect reaches
     that look's threshold and every guard is shown to hold. It is reverted as soon as three or more
-    evidence seeds leave no hope: a gain one standard error above what they show, held half against the same
-    seeds and half against the mean of all of the comparator's, would not pass in the end. Giving up, on
-    whatever ground, cannot add false keeps.
+    evidence seeds leave no hope: a gain a quarter of a standard error above what they show, held half against
+    the same seeds and half against the mean of all of the comparator's, would not pass in the end. Giving
+    up, on whatever ground, cannot add false keeps.
 
     Raises:
         InvalidComparison: a seed that the attempt has is missing on the other side, or a metric is.
@@ -223,10 +225,10 @@ class _Race:
         return verdict("inconclusive", f"{tested}: needs {needs} seeds to decide")
 
     def _hope(self) -> bool:
-        """Whether a gain one standard error above what was seen would pass in the end."""
+        """Whether a gain a little above what was seen would pass in the end."""
         test = paired_test(self.changes)
         spread = min(self.noise, test.standard_deviation)
-        hoped = (test.change + self.unpaired) / 2 + spread / math.sqrt(test.seeds)
+        hoped = (test.change + self.unpaired) / 2 + _HOPE * spread / math.sqrt(test.seeds)
         seeds = len(self.seeds)
         last = threshold_at_look(self.alpha, seeds, seeds)
         return hoped >= self.rules.minimum_effect + least_significant_change(spread, seeds, last)
@@ -261,13 +263,22 @@ def _unpaired(attempt: Arm, comparator: Arm, metric: str, evidence: Sequence[int
     )
 
 
+def screening_change(attempt: Arm, comparator: Arm, metric: str, plan: SeedPlan) -> float:
+    """By how much an attempt's screening seed differs, in units of the metric.
+
+    Held half against the comparator on that seed and half against its mean over all screening seeds: with
+    three of them its standard deviation is `SCREENING_DEVIATION` times that of one training.
+    """
+    paired = paired_changes(attempt, comparator, metric, [SCREENING_SEED])[0]
+    screening = [seed for seed in plan.screening if seed in comparator.scores]
+    usual = statistics.fmean(value_of(comparator, seed, metric) for seed in screening)
+    return (paired + value_of(attempt, SCREENING_SEED, metric) - usual) / 2
+
+
 def _screen(
     attempt: Arm, comparator: Arm, baseline: Arm, rules: Rules, sign: float, noise: float, plan: SeedPlan
 ) -> Verdict | NeedSeed:
-    paired = paired_changes(attempt, comparator, rules.metric, [SCREENING_SEED])[0]
-    screening = [seed for seed in plan.screening if seed in comparator.scores]
-    usual = statistics.fmean(value_of(comparator, seed, rules.metric) for seed in screening)
-    change = (paired + value_of(attempt, SCREENING_SEED, rules.metric) - usual) / 2
+    change = screening_change(attempt, comparator, rules.metric, plan)
     guards = _guards(attempt, baseline, rules, [SCREENING_SEED], len(plan.evidence))
     reason = None
     if sign * change <= 0 or sign * change < ENTERS_WITH * noise:

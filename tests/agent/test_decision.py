@@ -145,7 +145,7 @@ def test_attempt_without_gain_costs_few_seeds_but_its_alpha() -> None:
 
 
 def test_undecided_attempt_says_how_many_seeds_it_needs() -> None:
-    verdict, trained = race(arm(above(BASELINE, [0.004, 0.001, 0.006, 0.002, 0.009, -0.001])))
+    verdict, trained = race(arm(above(BASELINE, [0.004, 0.004, 0.008, 0.003, 0.009, -0.001])))
     assert (verdict.outcome, trained) == ("inconclusive", 6)
     assert "seeds to decide" in verdict.reason
     needed = int(verdict.reason.split("needs about ")[1].split()[0])
@@ -246,7 +246,7 @@ def test_a_clear_winner_is_kept_before_all_seeds_are_spent() -> None:
 def test_a_gain_below_the_effect_of_interest_is_not_kept() -> None:
     gains = arm(above(BASELINE, [0.007, 0.009, 0.008, 0.010, 0.0085, 0.0095]))
     assert race(gains, rules=Rules(minimum_effect=0.005))[0].outcome == "kept"
-    unsure = arm(above(BASELINE, [0.009, 0.006, 0.0145, 0.007, 0.0135, 0.009]))
+    unsure = arm(above(BASELINE, [0.009, 0.009, 0.0145, 0.009, 0.0135, 0.004]))
     verdict, _ = race(unsure, rules=Rules(minimum_effect=0.006))
     assert verdict.outcome == "inconclusive"
     assert "over 0.006" in verdict.reason
