@@ -18,8 +18,8 @@ from agent.check import CheckFailed, check_code
 from agent.contest import AttemptState, Contest, FailedEarly
 from agent.decision import NeedSeed
 from agent.events import Phase, Progress
+from agent.failures import Cancelled
 from agent.laboratory import Laboratory
-from agent.measure import Cancelled
 from agent.proposal import Proposal
 from agent.referee import Referee
 from agent.researchers.base import NoProposal

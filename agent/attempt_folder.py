@@ -73,8 +73,9 @@ class AttemptFolder:
 
     def delete_policies(self) -> None:
         """A commit and a seed bring them back."""
-        for policy in self.path.glob("*/out/policy"):
-            delete_folder(policy)
+        for pattern in ("*/out/policy", "*/out/snapshot-*", "*/snapshot-*"):
+            for policy in self.path.glob(pattern):
+                delete_folder(policy)
 
     def _proposal(self, repairs: int) -> Path:
         return self.path / f"proposal-{repairs}.json"

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.events import Message, Observer, Phase, Progress
-from agent.measure import Measurer, Subject, TrainingFailed, Untrusted
+from agent.failures import TrainingFailed, Untrusted
+from agent.measure import Measurer, Subject
 from environments.base import Split
 from workspaces.workspace import Workspace
 

@@ -6,13 +6,17 @@ Owns what is trained for a race and what becomes of a failure; the order of an a
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal, Protocol, TypedDict, TypeVar
 
 from agent.events import Phase
+from agent.failures import StoppedEarly, TrainingFailed, Untrusted
+from agent.foresight import Foresight
 from agent.laboratory import Laboratory
-from agent.measure import Subject, TrainingFailed, Untrusted
+from agent.measure import Subject
 from agent.rounds import Rounds, Trained
 from agent.seeds import SCREENING_SEED
+from agent.watch import Watch
 from environments.base import Split
 from workspaces.workspace import Workspace
 
@@ -31,7 +35,7 @@ class AttemptState(TypedDict, total=False):
     evidence: tuple[int, ...]
     entrant: int
     alpha: float
-    ended: Literal["refused", "crashed", "void"]
+    ended: Literal["refused", "crashed", "void", "stopped-early"]
     reason: str
     failed: bool
     racing: bool
@@ -54,6 +58,7 @@ class Contest:
         self.laboratory = laboratory
         self.workspace = workspace
         self.rounds = rounds
+        self.foresight = Foresight(laboratory)
         self._tell = tell
 
     def train(self, state: AttemptState) -> AttemptState:
@@ -61,8 +66,11 @@ class Contest:
         self._tell(number, "train", detail=f"seed {seed}")
         trained = self.of_attempt(state, seed)
         self.rounds.wait(lambda: not self.rounds.helped(trained), self.workspace)
+        watch = self.foresight.watch(number, state["parent_commit"]) if seed == SCREENING_SEED else None
         try:
-            self._trusted(state, self.laboratory.measurer.train)
+            self._trusted(state, partial(self.laboratory.measurer.train, watch=watch), watch)
+        except StoppedEarly as foreseen:
+            return {"ended": "stopped-early", "reason": str(foreseen)}
         except TrainingFailed as error:
             if error.early and seed == SCREENING_SEED:
                 raise FailedEarly(str(error)) from error
@@ -97,7 +105,12 @@ class Contest:
         )
         return {}
 
-    def _trusted(self, state: AttemptState, work: Callable[[Subject, int, Split], Answer]) -> Answer:
+    def _trusted(
+        self,
+        state: AttemptState,
+        work: Callable[[Subject, int, Split], Answer],
+        watch: Watch | None = None,
+    ) -> Answer:
         """What training or scoring gives; what cannot be trusted is made anew, once.
 
         Raises what `work` raises.
@@ -108,7 +121,7 @@ class Contest:
         except Untrusted as error:
             self._tell(state["number"], "train", detail=f"seed {seed} once more: {error}")
             measurer.forget(subject, seed, Split.SELECTION)
-            measurer.train(subject, seed, Split.SELECTION)
+            measurer.train(subject, seed, Split.SELECTION, watch)
             return work(subject, seed, Split.SELECTION)
 
     def _measure_comparator(self, state: AttemptState) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from agent.arms import Arm
+from agent.forecast import read_forecast
 from agent.measure import Measurer
 from agent.record import scored_seeds
 from agent.researchers.base import HistoryEntry
@@ -111,6 +112,7 @@ class History:
             seeds=scored_seeds(trailers),
             files=self.files(record.code_commit) if record.code_commit else {},
             diagnosis=trailers.get("Diagnosis"),
+            forecast=read_forecast(trailers.get("Forecast")),
         )
 
     def twin(self, fingerprint: str, number: int) -> AttemptRecord | None:

@@ -14,14 +14,23 @@ import shutil
 import threading
 import time
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from agent.failures import (
+    WEIGHTS_FILE,
+    Cancelled,
+    StoppedEarly,
+    TrainingFailed,
+    Untrusted,
+    raise_failure,
+)
 from agent.scorer import Scorer, ScoringFailed
 from agent.settings import TrainingSettings
 from agent.trace import law_of, read_trace
-from environments.base import Environment, InvalidPolicy, Split, SzilardError
+from agent.watch import Watch, Watcher
+from environments.base import Environment, InvalidPolicy, Score, Split
 from environments.registry import is_path
 from workspaces.executors.base import Executor, Job, Limits, Outcome
 from workspaces.folders import delete_folder
@@ -31,43 +40,12 @@ from workspaces.workspace import Workspace
 
 Rewards = Literal["task", "random"]
 
-WEIGHTS_FILE = "model.safetensors"
 TRAINED_FILE = "trained.json"
 LAUNCHES_FILE = "trainings.jsonl"
-CHECKED_STEPS = 2
 CPU_ALLOWANCE = 1.25
 CPU_SLACK = 2.0
 WALL_ALLOWANCE = 10.0
 UNMEASURED_ALLOWANCE = 20.0
-LEAST_FREE_BYTES = 8 * 2**20
-
-
-class TrainingFailed(SzilardError):
-    """The code under research did not leave a policy that can be scored.
-
-    The first line of the message says what happened, the others are the end of the log.
-    `early`: it failed within its first two steps, so the researcher may mend it.
-    """
-
-    def __init__(self, message: str, *, early: bool) -> None:
-        super().__init__(message)
-        self.early = early
-
-    @property
-    def headline(self) -> str:
-        return str(self).partition("\n")[0]
-
-
-class DiskFull(SzilardError):
-    """There is no room to train in, so a training that failed says nothing about its code."""
-
-
-class Untrusted(SzilardError):
-    """A measurement exists that cannot be trusted: the attempt is void."""
-
-
-class Cancelled(SzilardError):
-    """The run was stopped, or nobody wants to know any more, while this was measured; nothing was stored."""
 
 
 @dataclass(frozen=True)
@@ -137,36 +115,43 @@ class Measurer:
         """The stored measurement of a commit on a seed index; None while there is none."""
         return self.store.get(self.key(commit, seed, split))
 
-    def measure(self, subject: Subject, seed: int, split: Split) -> Measurement:
+    def measure(self, subject: Subject, seed: int, split: Split, watch: Watch | None = None) -> Measurement:
         """The measurement of a commit on one seed index, made if it is not stored yet.
 
         Raises what `train` and `score` raise.
         """
         with self._locks[self.key(subject.commit, seed, split).digest]:
-            self.train(subject, seed, split)
+            self.train(subject, seed, split, watch)
             return self.score(subject, seed, split)
 
-    def train(self, subject: Subject, seed: int, split: Split) -> None:
+    def find_snapshot(self, commit: str, seed: int, updates: int) -> Measurement | None:
+        """What a training on selection scored after so many updates; None where nobody looked."""
+        return self.store.get(snapshot_key(self.key(commit, seed, Split.SELECTION), updates))
+
+    def train(self, subject: Subject, seed: int, split: Split, watch: Watch | None = None) -> None:
         """Leave a trained policy in the subject's folder, unless it or its measurement is there.
 
+        With `watch`, its snapshots are scored as it goes on.
+
         Raises:
+            StoppedEarly: the watch saw no hope.
             TrainingFailed: no policy came of it.
             DiskFull: none came of it, but there is no room for one either.
-            Untrusted: files were touched that no training may touch.
+            Untrusted: it went over its budget, or files were touched that no training may touch.
             Cancelled: the run is being stopped, or the training was cancelled.
         """
         key = self.key(subject.commit, seed, split)
         with self._locks[key.digest]:
             if self.store.get(key) is None and trained(subject.folder / f"{split}-{seed}", key) is None:
                 self._note_launch(subject, seed, split)
-                self._train_anew(subject, seed, split)
+                self._train_anew(subject, seed, split, watch)
 
-    def _train_anew(self, subject: Subject, seed: int, split: Split) -> None:
+    def _train_anew(self, subject: Subject, seed: int, split: Split, watch: Watch | None = None) -> None:
         key = self.key(subject.commit, seed, split)
         folder = subject.folder / f"{split}-{seed}"
-        outcome = self._run(subject, seed, split, folder)
+        outcome = self._run(subject, seed, split, folder, watch)
         rows = read_trace(folder / "out" / "trace.jsonl")
-        _raise_failure(outcome, folder, len(rows))
+        raise_failure(outcome, folder, len(rows))
         touched = subject.workspace.changed(subject.commit)
         if touched:
             raise Untrusted(f"Files changed while it trained: {', '.join(touched[:5])}")
@@ -254,7 +239,33 @@ class Measurer:
             _number(self.settings.secret, purpose) if split is Split.CONFIRMATION else self.derived(purpose)
         )
 
-    def _run(self, subject: Subject, seed: int, split: Split, folder: Path) -> Outcome:
+    def _score_snapshot(self, key: MeasurementKey, policy: Path, trained_for: float) -> Score | None:
+        """The score of a snapshot, made and stored unless it is there; None where the domain has none.
+
+        `trained_for` are the wall seconds of the training up to it.
+        """
+        found = self.store.get(key)
+        if found is not None:
+            return found.score
+        started = time.monotonic()
+        try:
+            score = self.scorer.score_snapshot(policy, self._tasks_seed(Split.SELECTION))
+        except ScoringFailed as error:
+            if self.scorer.closed:
+                raise Cancelled("The run is being stopped.") from error
+            raise Untrusted(str(error)) from error
+        if score is not None:
+            weights = hashlib.sha256((policy / WEIGHTS_FILE).read_bytes()).hexdigest()
+            seconds = time.monotonic() - started
+            self.store.put(
+                Measurement(
+                    key=key, score=score, policy_hash=weights, wall_seconds=trained_for, cpu_seconds=0.0,
+                    score_seconds=seconds, entropy_start=None, entropy_end=None, steps=0, law=None,
+                )
+            )  # fmt: skip
+        return score
+
+    def _run(self, subject: Subject, seed: int, split: Split, folder: Path, watch: Watch | None) -> Outcome:
         delete_folder(folder)
         (folder / "out").mkdir(parents=True)
         (folder / "data").mkdir()
@@ -269,6 +280,7 @@ class Measurer:
             "device": self.settings.device,
             "budget": dict(spec.budget),
             "rewards": self.rewards,
+            "snapshots": watch.updates if watch is not None else (),
         }
         (folder / "data" / "job.json").write_text(json.dumps(job))
         subject.workspace.checkout(subject.commit)
@@ -286,14 +298,40 @@ class Measurer:
                 device=self.settings.device,
             )
         )
-        digest = self.key(subject.commit, seed, split).digest
-        self._jobs[digest] = handle
+        key = self.key(subject.commit, seed, split)
+        self._jobs[key.digest] = handle
         try:
-            outcome = self.executor.wait(handle)
+            if watch is None:
+                outcome = self.executor.wait(handle)
+            else:
+                outcome = self._wait_and_watch(handle, key, folder, watch)
         finally:
-            del self._jobs[digest]
+            del self._jobs[key.digest]
         if outcome.cancelled:
             raise Cancelled("The training was cancelled.")
+        return outcome
+
+    def _wait_and_watch(self, handle: str, key: MeasurementKey, folder: Path, watch: Watch) -> Outcome:
+        ended = list[str]()
+
+        def stop() -> None:
+            ended.append(handle)
+            self.executor.cancel(handle)
+
+        started = time.monotonic()
+
+        def score(updates: int, policy: Path) -> Score | None:
+            return self._score_snapshot(snapshot_key(key, updates), policy, time.monotonic() - started)
+
+        watcher = Watcher(watch, folder, score, stop)
+        cancelled = True
+        try:
+            outcome = self.executor.wait(handle)
+            cancelled = outcome.cancelled and not ended
+        finally:
+            hopeless = watcher.end(abandon=cancelled)
+        if hopeless is not None:
+            raise StoppedEarly(hopeless)
         return outcome
 
     def _note_launch(self, subject: Subject, seed: int, split: Split) -> None:
@@ -313,6 +351,11 @@ def _number(key: str, purpose: str) -> int:
     return int.from_bytes(hmac.new(key.encode(), purpose.encode(), hashlib.sha256).digest()[:4], "big") >> 1
 
 
+def snapshot_key(key: MeasurementKey, updates: int) -> MeasurementKey:
+    """The key of what a training scored after so many updates."""
+    return replace(key, split=f"{key.split} after {updates} updates")
+
+
 def trained(folder: Path, key: MeasurementKey) -> dict[str, float] | None:
     """What a finished training left behind for this key; None if there is none."""
     try:
@@ -320,23 +363,6 @@ def trained(folder: Path, key: MeasurementKey) -> dict[str, float] | None:
     except (OSError, ValueError):
         return None
     return mark if mark.get("key") == key.digest else None
-
-
-def _raise_failure(outcome: Outcome, folder: Path, steps: int) -> None:
-    early = steps < CHECKED_STEPS
-    if outcome.limit is not None:
-        raise TrainingFailed(f"Ended by its limit: {outcome.limit}", early=False)
-    wrote = (folder / "out" / "policy" / WEIGHTS_FILE).is_file()
-    if (outcome.exit_code != 0 or not wrote) and shutil.disk_usage(folder).free < LEAST_FREE_BYTES:
-        raise DiskFull(
-            f"The disk of {folder} is full. Free some space, then resume the run; nothing is lost."
-        )
-    if outcome.exit_code != 0:
-        last = _last_lines(folder / "stderr.log")
-        told = f"Training ended with exit code {outcome.exit_code}: {_error_line(last)}"
-        raise TrainingFailed(f"{told}\n{last}", early=early)
-    if not wrote:
-        raise TrainingFailed("Training ended with exit code 0 but wrote no policy", early=early)
 
 
 def _hash_of(files: list[Path]) -> str:
@@ -347,19 +373,3 @@ def _hash_of(files: list[Path]) -> str:
             digest.update(f"{path.name} {path.stat().st_size}\n".encode())
             digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
-
-
-def _last_lines(path: Path, most: int = 2000) -> str:
-    """The end of a log, stripped of control characters."""
-    try:
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - most))
-            text = file.read().decode("utf-8", "replace")
-    except OSError:
-        return "no log was written"
-    return "".join(c for c in text if c.isprintable() or c == "\n").strip() or "it printed nothing"
-
-
-def _error_line(log: str) -> str:
-    """The line of a log that names the error: the last one that is not indented."""
-    return next((line for line in reversed(log.splitlines()) if line[:1].strip()), log)[:300]

@@ -62,11 +62,14 @@ def noise_of(scores: Mapping[int, Score], metric: str) -> Noise:
     return Noise(seed, sampling, clustered_standard_error(list(rows.mean(axis=0)), clusters), len(metrics))
 
 
-def reach_of(noise: Noise, settings: RunSettings) -> Reach:
-    """What the run's seeds can show, for an attempt that races early and has all of them."""
+def reach_of(seed_deviation: float, settings: RunSettings) -> Reach:
+    """What the run's seeds can show, for an attempt that races early and has all of them.
+
+    `seed_deviation` is that of the metric from one training to another, in its units.
+    """
     alpha = 0.9 * settings.alpha / expected_entrants(settings.attempts)
     threshold = threshold_at_look(alpha, settings.seeds, settings.seeds)
-    deviation = math.sqrt(2.0) * noise.seed
+    deviation = math.sqrt(2.0) * seed_deviation
     wanted = settings.minimum_effect
     if deviation == 0:
         return Reach(0.0, settings.seeds, 2, wanted, 2)

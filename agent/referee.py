@@ -14,6 +14,7 @@ from agent.attempt_folder import CONVERSATION_FILE
 from agent.decision import NeedSeed, Verdict, alpha_for_entrant, expected_entrants, judge
 from agent.diagnosing import diagnosis_of, keep_diagnosis
 from agent.drift import moved
+from agent.foresight import Foresight
 from agent.laboratory import Laboratory
 from agent.record import figures
 from agent.seeds import SCREENING_SEED, SeedPlan, block_after, every_seed, seed_plan
@@ -30,6 +31,7 @@ class Referee:
     def __init__(self, laboratory: Laboratory, entrants: Mapping[int, int]) -> None:
         self.laboratory = laboratory
         self.entrants = dict(entrants)
+        self.foresight = Foresight(laboratory)
 
     def judge(
         self,
@@ -124,7 +126,8 @@ class Referee:
     ) -> None:
         laboratory = self.laboratory
         measured = self._measured(code, looked) if code is not None else {}
-        trailers = figures(laboratory.settings, verdict, measured, compared_with=parent)
+        trailers = dict(self.foresight.trailers(number, code, parent)) if code is not None else {}
+        trailers |= figures(laboratory.settings, verdict, measured, compared_with=parent)
         folder = laboratory.folder(number).path
         diagnosis = diagnosis_of(laboratory.history, folder, code) if code is not None else None
         if diagnosis is not None:
@@ -169,7 +172,8 @@ class Referee:
 
     def _keep_evidence(self, number: int, code: str | None, measured: Mapping[int, Measurement]) -> None:
         store = self.laboratory.measurer.store.directory
-        names = [f"{measurement.key.digest}.json" for measurement in measured.values()]
+        snapshots = self.foresight.measurements(code) if code is not None else []
+        names = [f"{measurement.key.digest}.json" for measurement in (*measured.values(), *snapshots)]
         evidence = {f"measurements/{name}": (store / name).read_bytes() for name in names}
         folder = self.laboratory.folder(number).path
         evidence |= keep_diagnosis(self.laboratory.history, folder, code)

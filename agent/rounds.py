@@ -12,8 +12,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent.failures import Cancelled, TrainingFailed, Untrusted
 from agent.laboratory import Laboratory
-from agent.measure import Cancelled, Subject, TrainingFailed, Untrusted
+from agent.measure import Subject
 from environments.base import Split
 from workspaces.workspace import Workspace
 

@@ -21,12 +21,14 @@ from agent.assess import probe_baseline, probe_scoring, require
 from agent.diagnosing import keep_baseline_diagnosis
 from agent.ending import Ending
 from agent.events import Message, Observer, Progress
+from agent.failures import TrainingFailed
+from agent.foresight import watch_only
 from agent.history import History
 from agent.laboratory import Laboratory
-from agent.measure import Subject, TrainingFailed
+from agent.measure import Subject
 from agent.opening import Interrupted, Opened, opened, owned
 from agent.plan import describe, plan, researcher_of
-from agent.seeds import block_after, every_seed
+from agent.seeds import SCREENING_SEED, block_after, every_seed
 from agent.settings import RunSettings
 from agent.state_files import Clock, read_json, write_json
 from agent.summary import RunSummary
@@ -249,8 +251,10 @@ class Run:
         def measure(seed: int, workspace: Workspace) -> None:
             before = time.monotonic()
             self.observer(Progress(0, "baseline", detail=f"seed {seed}", seconds=0.0))
+            watch = watch_only(self.spec) if seed == SCREENING_SEED else None
+            subject = Subject(commit, folder, workspace)
             try:
-                measured = self.measurer.measure(Subject(commit, folder, workspace), seed, Split.SELECTION)
+                measured = self.measurer.measure(subject, seed, Split.SELECTION, watch)
             except TrainingFailed as error:
                 raise SzilardError(
                     f"The template of {self.spec.name} cannot be trained as it is: {error.headline} "
@@ -286,7 +290,7 @@ class Run:
         metric = self.settings.metric
         entry = self.history.baseline_entry(metric, sorted(baseline))
         found = noise.noise_of({seed: m.score for seed, m in baseline.items()}, metric)
-        reach = noise.reach_of(found, self.settings)
+        reach = noise.reach_of(found.seed, self.settings)
         rows = [
             {
                 "seed": seed,

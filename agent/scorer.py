@@ -41,18 +41,30 @@ class Scorer:
             InvalidPolicy: the folder holds no policy that can be scored.
             ScoringFailed: the evaluator raised or died.
         """
+        found = self._answer({"policy": str(policy), "split": split, "seed": seed})
+        return Score.from_json(found)
+
+    def score_snapshot(self, policy: Path, seed: int) -> Score | None:
+        """Score an unfinished policy on a part of the selection tasks; None where the domain cannot.
+
+        Raises what `score` raises.
+        """
+        found = self._answer({"policy": str(policy), "seed": seed})
+        return Score.from_json(found) if found is not None else None
+
+    def _answer(self, request: dict[str, object]) -> Any:
         worker = self._free.get()
         try:
             if worker is None or worker.poll() is not None:
                 worker = self._start()
-            answer = self._ask(worker, {"policy": str(policy), "split": split, "seed": seed})
+            answer = self._ask(worker, request)
         finally:
             self._free.put(worker)
         if "invalid" in answer:
             raise InvalidPolicy(answer["invalid"])
         if "failed" in answer:
             raise ScoringFailed(f"The evaluator of {self._environment} failed: {answer['failed']}")
-        return Score.from_json(answer["score"])
+        return answer["score"]
 
     def close(self) -> None:
         """End every process; a score that is being made then fails, and says nothing about its policy."""

@@ -1,5 +1,6 @@
 """A warm process that scores policies: one JSON request a line on stdin, one answer a line on stdout.
 
+A request without a split asks for the score of a snapshot.
 It runs outside every sandbox and reads nothing but safetensors and configuration of a policy folder.
 It ends when its stdin closes, so it cannot outlive the coordinator.
 """
@@ -11,7 +12,7 @@ import os
 import sys
 from pathlib import Path
 
-from environments.base import Split, SzilardError
+from environments.base import Score, Split, SzilardError
 from environments.registry import load
 
 
@@ -25,8 +26,12 @@ def main() -> None:
     for line in sys.stdin:
         request = json.loads(line)
         try:
-            score = environment.score(Path(request["policy"]), Split(request["split"]), request["seed"])
-            answer: dict[str, object] = {"score": score.to_json()}
+            policy, seed = Path(request["policy"]), request["seed"]
+            if "split" in request:
+                score: Score | None = environment.score(policy, Split(request["split"]), seed)
+            else:
+                score = environment.score_snapshot(policy, seed)
+            answer: dict[str, object] = {"score": score.to_json() if score else None}
         except SzilardError as error:
             answer = {"invalid": str(error)}
         except Exception as error:  # noqa: BLE001 - an evaluator is foreign code: its failure is an answer

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from agent.arms import Arm
 from agent.events import Message, Observer
-from agent.measure import Measurer, Rewards, Subject, TrainingFailed, Untrusted
+from agent.failures import TrainingFailed, Untrusted
+from agent.measure import Measurer, Rewards, Subject
 from agent.opening import Opened, opened, owned
 from agent.settings import TrainingSettings
 from agent.state_files import Clock, read_json, write_json

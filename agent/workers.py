@@ -11,7 +11,8 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import TypeVar
 
-from agent.measure import Cancelled, Measurer
+from agent.failures import Cancelled
+from agent.measure import Measurer
 from agent.opening import Interrupted
 from workspaces.workspace import Workspace
 

@@ -177,6 +177,13 @@ class Environment(ABC):
             InvalidPolicy: the folder holds no policy of the starting policy's shape, or NaN weights.
         """
 
+    def score_snapshot(self, policy: Path, seed: int) -> Score | None:
+        """Score an unfinished policy as `score` does, on a fifth of the selection tasks.
+
+        None where a domain cannot: its trainings are never stopped early. Raises what `score` raises.
+        """
+        return None
+
 
 class InvalidPolicy(SzilardError):
     """The folder that training wrote holds no policy that can be scored."""

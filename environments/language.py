@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 TEMPLATES = Path(__file__).parent.parent / "workspaces" / "templates"
 PASS_AT = (1, 2, 4, 8, 16)
 SCORED_ROWS = 8192
+SNAPSHOT_STRIDE, SNAPSHOT_SAMPLES = 5, 16
 RATE_LINE = r"^LEARNING_RATE = (\S+)"
 STEPS_LINE = r"^STEPS = (\S+)"
 
@@ -99,8 +100,19 @@ class LanguageEnvironment(Environment):
 
     def score(self, policy: Path, split: Split, seed: int) -> Score:
         loaded = self._load(policy)
-        tasks = self.tasks(split, seed, self.scored_tasks)
-        rewards, diagnoses, completions = self._sample(loaded, tasks, seed, self.scored_samples)
+        metrics = self._metrics(loaded, self.tasks(split, seed, self.scored_tasks), seed, self.scored_samples)
+        seen = self.tasks(Split.TRAINING, seed, self.seen_tasks)
+        seen_rewards, _, _ = self._sample(loaded, seen, seed + 1, 8)
+        seen_rate = sum(map(sum, seen_rewards)) / (len(seen) * 8)
+        metrics["seen_gap"] = Metric(seen_rate - metrics["pass_at_1"].value)
+        return Score(self.spec.metric, metrics)
+
+    def score_snapshot(self, policy: Path, seed: int) -> Score:
+        tasks = self.tasks(Split.SELECTION, seed, self.scored_tasks)[::SNAPSHOT_STRIDE]
+        return Score(self.spec.metric, self._metrics(self._load(policy), tasks, seed, SNAPSHOT_SAMPLES))
+
+    def _metrics(self, loaded: Policy, tasks: Sequence[Task], seed: int, samples: int) -> dict[str, Metric]:
+        rewards, diagnoses, completions = self._sample(loaded, tasks, seed, samples)
         clusters = tuple(task.cluster for task in tasks)
         per_task = self._pass_metrics(rewards)
         entropies = (completions.entropies * completions.mask).sum(1) / completions.mask.sum(1)
@@ -108,23 +120,18 @@ class LanguageEnvironment(Environment):
         per_task["response_length"] = completions.mask.sum(1).view(len(tasks), -1).float().mean(1).tolist()
         for name in diagnoses[0]:
             per_task[name] = [row[name] for row in diagnoses]
-        metrics = {
+        return {
             name: Metric(
                 sum(values) / len(values), clustered_standard_error(values, clusters), tuple(values), clusters
             )
             for name, values in per_task.items()
         }
-        seen = self.tasks(Split.TRAINING, seed, self.seen_tasks)
-        seen_rewards, _, _ = self._sample(loaded, seen, seed + 1, 8)
-        seen_rate = sum(map(sum, seen_rewards)) / (len(seen) * 8)
-        metrics["seen_gap"] = Metric(seen_rate - metrics["pass_at_1"].value)
-        return Score(self.spec.metric, metrics)
 
     def _pass_metrics(self, rewards: Sequence[Sequence[float]]) -> dict[str, list[float]]:
         from evaluators.pass_at_k import pass_at_k
 
         counts = [sum(reward >= 1.0 for reward in row) for row in rewards]
-        at = {k: [float(pass_at_k(c, self.scored_samples, k)) for c in counts] for k in PASS_AT}
+        at = {k: [float(pass_at_k(c, len(rewards[0]), k)) for c in counts] for k in PASS_AT}
         mean = [sum(at[k][i] for k in PASS_AT) / len(PASS_AT) for i in range(len(counts))]
         return {"mean_pass_at_k": mean, **{f"pass_at_{k}": values for k, values in at.items()}}
 

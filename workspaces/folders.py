@@ -1,8 +1,11 @@
-"""Deletes folders that code under research has filled: whatever their depth and modes."""
+"""Folders that code under research has filled, or still fills: deleted and read whatever is in them."""
 
 from __future__ import annotations
 
+import os
+import stat
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 
@@ -21,6 +24,38 @@ def delete_folder(path: Path) -> None:
         done = _run(*removal)
     if done.returncode != 0:
         raise OSError(f"cannot delete {path}: {done.stderr.strip()[:200]}")
+
+
+def copy_plain_files(source: Path, target: Path, names: Sequence[str], most_bytes: int) -> bool:
+    """Copy the files `names` of a folder that is being changed meanwhile; whether all could be had.
+
+    `source` is reached without following a link in its last component, nor are links, pipes or devices read.
+    Each file may have `most_bytes`. After the first that could not be had none is copied.
+    """
+    target.mkdir(parents=True, exist_ok=True)
+    plain = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        folder = os.open(source, plain | os.O_DIRECTORY)
+    except OSError:
+        return False
+    try:
+        return all(_copy_plain_file(folder, name, target / name, plain, most_bytes) for name in names)
+    finally:
+        os.close(folder)
+
+
+def _copy_plain_file(folder: int, name: str, target: Path, plain: int, most_bytes: int) -> bool:
+    try:
+        with open(os.open(name, plain, dir_fd=folder), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                return False
+            content = file.read(most_bytes + 1)
+    except OSError:
+        return False
+    if len(content) > most_bytes:
+        return False
+    target.write_bytes(content)
+    return True
 
 
 def _run(*command: str) -> subprocess.CompletedProcess[str]:

@@ -211,6 +211,9 @@ def _row(entry: HistoryEntry, parent: HistoryEntry | None) -> str:
             f"  measured: score change {_change(entry.score_change)}{error}, "
             f"final entropy {_entropy(entry.entropy)}"
         )
+    if entry.forecast is not None and entry.score_change is None:
+        foreseen, spread = entry.forecast
+        lines.append(f"  foreseen: score change {foreseen:+.3g} ± {spread:.3g}, positive is better")
     if entry.reason:
         lines.append(f"  reason: {_line(entry.reason)}")
     if entry.diagnosis:

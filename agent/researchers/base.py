@@ -29,7 +29,9 @@ class HistoryEntry:
     `verdict` is None while the attempt is in flight. `score`, `score_change` and `standard_error` (of
     the change) are in units of the metric on the selection split, entropies in nats a token; None is a
     figure that could not be had. `seeds` is how many seeds `score` is the mean of. `files` are the
-    attempt's editable files, path -> text; `diagnosis` is one sentence on where its entropy went.
+    attempt's editable files, path -> text; `diagnosis` is one sentence on where its entropy went. Of one
+    that was stopped early `forecast` is all that is known: the change against the parent that its
+    snapshots foretold, positive is better, and the error of that.
     """
 
     number: int
@@ -48,6 +50,7 @@ class HistoryEntry:
     seeds: int = 0
     files: Mapping[str, str] = field(default_factory=dict)
     diagnosis: str | None = None
+    forecast: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)

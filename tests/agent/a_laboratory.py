@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from agent.failures import WEIGHTS_FILE
 from agent.history import History
 from agent.laboratory import Laboratory
-from agent.measure import TRAINED_FILE, WEIGHTS_FILE, Measurer, Subject
+from agent.measure import TRAINED_FILE, Measurer, Subject
 from agent.researchers.catalogue import CatalogueResearcher
 from agent.settings import RunSettings
 from environments.base import Environment, EnvironmentSpec, Metric, Score, Split

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.measure import TrainingFailed
+from agent.failures import TrainingFailed
 from environments.base import Metric, Score, Split
 from tests.agent.a_laboratory import Says, build_measurer, leave_trained
 

@@ -35,7 +35,7 @@ def test_a_metric_without_tasks_has_seed_noise_only() -> None:
     plain = {seed: Score("S", {"S": Metric(0.5 + 0.01 * seed)}) for seed in range(4)}
     noise = noise_of(plain, "S")
     assert (noise.sampling, noise.tasks, noise.seeds) == (None, None, 4)
-    assert "4 seeds" in sentences(noise, reach_of(noise, settings()), "S")[0]
+    assert "4 seeds" in sentences(noise, reach_of(noise.seed, settings()), "S")[0]
 
 
 def test_the_gain_that_is_said_to_be_found_four_times_in_five_is() -> None:
@@ -45,7 +45,7 @@ def test_the_gain_that_is_said_to_be_found_four_times_in_five_is() -> None:
 
     asked = settings().model_copy(update={"seeds": 8})
     noise = noise_of(scores(0.01, 0.0, 0.1), "S")
-    reach = reach_of(noise, asked)
+    reach = reach_of(noise.seed, asked)
     rng = np.random.default_rng(1)
     changes = reach.detectable + math.sqrt(2) * noise.seed * rng.standard_normal((20_000, 8))
     t = changes.mean(axis=1) / (changes.std(axis=1, ddof=1) / math.sqrt(8))
@@ -58,8 +58,8 @@ def test_the_gain_that_is_said_to_be_found_four_times_in_five_is() -> None:
 def test_a_goal_out_of_reach_is_called_so() -> None:
     noise = noise_of(scores(0.02, 0.1, 0.1), "S")
     asked = settings().model_copy(update={"minimum_effect": 0.01})
-    told = sentences(noise, reach_of(noise, asked), "S")
+    told = sentences(noise, reach_of(noise.seed, asked), "S")
     assert told[-1].startswith("OUT OF REACH: +0.01 needs ")
     assert f"this run has {asked.seeds}" in told[-1]
     easy = asked.model_copy(update={"minimum_effect": 1.0})
-    assert not any("REACH" in line for line in sentences(noise, reach_of(noise, easy), "S"))
+    assert not any("REACH" in line for line in sentences(noise, reach_of(noise.seed, easy), "S"))

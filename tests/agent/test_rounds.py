@@ -10,8 +10,9 @@ import pytest
 
 from agent.decision import Verdict
 from agent.dispatch import Dispatcher
+from agent.failures import Cancelled
 from agent.laboratory import Laboratory
-from agent.measure import Cancelled, Subject
+from agent.measure import Subject
 from agent.referee import Referee
 from agent.rounds import Race, Rounds, Trained
 from agent.seeds import seed_plan

@@ -17,11 +17,13 @@ import pytest
 from agent.arms import Arm
 from agent.attempt import Attempt, AttemptState
 from agent.decision import Verdict, judge
+from agent.failures import Untrusted
 from agent.laboratory import Laboratory
-from agent.measure import Subject, Untrusted
+from agent.measure import Subject
 from agent.referee import Referee
 from agent.rounds import Rounds
 from agent.seeds import every_seed, seed_plan
+from agent.watch import Watch
 from agent.winner import above_frontier, judge_confirmation
 from environments.base import Guard, Metric, Score, Split
 from tests.agent.a_laboratory import SEEDS, Says, build_laboratory, gained, leave_trained, propose, put_scores
@@ -188,7 +190,7 @@ def test_what_cannot_be_trusted_is_made_anew_once(
     laboratory = build_laboratory(tmp_path)
     code, tried = propose(laboratory, 1), list[int]()
 
-    def train(subject: Subject, seed: int, split: Split) -> None:
+    def train(subject: Subject, seed: int, split: Split, watch: Watch | None = None) -> None:
         tried.append(seed)
         if len(tried) <= failures:
             raise Untrusted("Files changed while it trained: session.py")
@@ -196,7 +198,10 @@ def test_what_cannot_be_trusted_is_made_anew_once(
     monkeypatch.setattr(laboratory.measurer, "train", train)
     workspace = Workspace(laboratory.ledger, tmp_path / "worktree")
     attempt = Attempt(laboratory, workspace, Referee(laboratory, {}), Rounds(laboratory))
-    state: AttemptState = {"number": 1, "parent": 0, "code_commit": code, "seed": 0, "repairs": 0}
+    state: AttemptState = {
+        "number": 1, "parent": 0, "parent_commit": laboratory.baseline, "code_commit": code, "seed": 0,
+        "repairs": 0,
+    }  # fmt: skip
     assert attempt._train(state).get("ended") == ended
     assert len(tried) in (2, 3)
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.measure import Subject, TrainingFailed
+from agent.failures import TrainingFailed
+from agent.measure import Subject
 from agent.opening import Opened
 from agent.plan import plan_training
 from agent.state_files import Clock

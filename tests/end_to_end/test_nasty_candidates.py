@@ -77,7 +77,7 @@ def candidates(host_file: Path, port: int) -> tuple[Candidate, ...]:
             "entropy_magic",
         ),
         Candidate(
-            "Spinning lets the entropy spin", before(LOOP, "while True:\n    pass"), crashed, "CPU time"
+            "Spinning lets the entropy spin", before(LOOP, "while True:\n    pass"), ("void",), "CPU time"
         ),
         Candidate(
             "Telling all of it, a gigabyte long",
@@ -88,7 +88,7 @@ def candidates(host_file: Path, port: int) -> tuple[Candidate, ...]:
         Candidate(
             "Many hands make light work",
             before(LOOP, "import os\n\nwhile True:\n    os.fork()"),
-            crashed,
+            ("crashed", "void"),
             "processes|CPU time|memory",
         ),
         Candidate(
@@ -152,7 +152,7 @@ def candidates(host_file: Path, port: int) -> tuple[Candidate, ...]:
                     "        # the budget is for others\n",
                 ),
             ),
-            crashed,
+            ("void",),
             "BudgetExceeded|CPU time",
         ),
     )

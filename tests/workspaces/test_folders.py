@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from workspaces.folders import delete_folder
+from workspaces.folders import copy_plain_files, delete_folder
 
 SOMEBODY = 65534
 
@@ -90,3 +90,28 @@ def test_links_are_deleted_and_what_they_name_is_untouched(tmp_path: Path) -> No
     assert (precious / "file").read_text() == "text"
     assert precious.stat().st_mode & 0o777 == 0o555
     precious.chmod(0o755)
+
+
+def test_plain_files_are_copied_and_nothing_else_is_read(tmp_path: Path) -> None:
+    source, secret = tmp_path / "source", tmp_path / "secret"
+    source.mkdir()
+    secret.write_text("of the host")
+    (source / "plain").write_text("mine")
+    (source / "link").symlink_to(secret)
+    os.mkfifo(source / "pipe")
+    (source / "large").write_bytes(b"x" * 101)
+    copied = {
+        name: copy_plain_files(source, tmp_path / name, ["plain", name], 100)
+        for name in ("plain", "link", "pipe", "large", "missing")
+    }
+    assert copied == {"plain": True, "link": False, "pipe": False, "large": False, "missing": False}
+    assert (tmp_path / "plain" / "plain").read_text() == "mine"
+    assert not (tmp_path / "link" / "link").exists()
+
+
+def test_a_folder_that_is_a_link_is_not_read(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "file").write_text("of the host")
+    (tmp_path / "source").symlink_to(elsewhere)
+    assert not copy_plain_files(tmp_path / "source", tmp_path / "target", ["file"], 100)

@@ -95,6 +95,7 @@ def train(
     files: dict[str, str] | None = None,
     watch_modules: bool = False,
     rewards: str = "task",
+    snapshots: tuple[int, ...] = (),
 ) -> Training:
     """Run train.py as the executor does, without a sandbox, for a few small steps."""
     for name in ("workspace/controls", "out", "data", "watch"):
@@ -117,6 +118,7 @@ def train(
         "device": "cpu",
         "budget": budget or {"tokens": 10**6, "updates": STEPS * MINIBATCHES},
         "rewards": rewards,
+        "snapshots": snapshots,
     }
     (root / "data" / "job.json").write_text(json.dumps(job))
     done = subprocess.run(
@@ -211,6 +213,17 @@ def test_training_draws_from_the_training_split_alone(watched: Training) -> None
 def test_same_seed_gives_the_same_bits(plain: Training, watched: Training) -> None:
     assert watched.policy == plain.policy
     assert watched.untimed_trace == plain.untimed_trace
+
+
+def test_snapshots_are_policies_on_the_way_and_change_nothing(plain: Training, tmp_path: Path) -> None:
+    again = train(tmp_path / "root", snapshots=(4, 8))
+    assert again.status == 0, again.stderr
+    assert again.policy == plain.policy
+    early, late = (again.root / "out" / f"snapshot-{updates}" for updates in (4, 8))
+    assert load_policy(early).state_dict().keys() == load_policy(late).state_dict().keys()
+    written = (early, late, again.root / "out" / "policy")
+    assert len({(folder / "model.safetensors").read_bytes() for folder in written}) == len(written)
+    assert list((again.root / "out").glob("*.part")) == []
 
 
 def test_another_seed_gives_another_policy(plain: Training, tmp_path: Path) -> None:

@@ -121,6 +121,8 @@ class Session:
         self.device = torch.device(job["device"])
         self.tokens_left: int = job["budget"]["tokens"]
         self.updates_left: int = job["budget"]["updates"]
+        self._updates = self.updates_left
+        self._snapshots_due = sorted(job.get("snapshots", ()))
         name = job["environment"]
         environment = registry.load(str(ROOT / "data" / name) if registry.is_path(name) else name)
         if not isinstance(environment, LanguageEnvironment):
@@ -186,6 +188,7 @@ class Session:
 
     def rollout(self, policy: Policy, *, prompts: int, samples: int, temperature: float = 1.0) -> Rollout:
         """Draw `samples` completions for each of `prompts` new tasks and reward them."""
+        self._leave_snapshots(policy)
         tasks = self.tasks(prompts)
         pad = policy.config.pad_token_id
         ids, mask = encode_prompts(self._tokenizer, [task.prompt for task in tasks], pad)
@@ -209,6 +212,13 @@ class Session:
             rewards=torch.tensor(rewards, device=self.device).view(prompts, samples),
             temperature=temperature,
         )
+
+    def _leave_snapshots(self, policy: Policy) -> None:
+        """Write the policy as it is, once so many updates are spent as the job names."""
+        while self._snapshots_due and self._snapshots_due[0] <= self._updates - self.updates_left:
+            folder = ROOT / "out" / f"snapshot-{self._snapshots_due.pop(0)}"
+            save_policy(policy, folder.with_suffix(".part"))
+            folder.with_suffix(".part").rename(folder)
 
     def update(self, optimiser: torch.optim.Optimizer) -> None:
         """One optimiser step, charged.

@@ -1,0 +1,94 @@
+"""How a training can end without a policy, and whose fault that is.
+
+Owns the errors and the reading of an outcome; what becomes of an attempt is for who catches them.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from environments.base import SzilardError
+from workspaces.executors.base import Outcome
+
+WEIGHTS_FILE = "model.safetensors"
+OVERSPENT = "BudgetExceeded"
+CHECKED_STEPS = 2
+LEAST_FREE_BYTES = 8 * 2**20
+
+
+class TrainingFailed(SzilardError):
+    """The code under research did not leave a policy that can be scored.
+
+    The first line of the message says what happened, the others are the end of the log.
+    `early`: it failed within its first two steps, so the researcher may mend it.
+    """
+
+    def __init__(self, message: str, *, early: bool) -> None:
+        super().__init__(message)
+        self.early = early
+
+    @property
+    def headline(self) -> str:
+        return str(self).partition("\n")[0]
+
+
+class DiskFull(SzilardError):
+    """There is no room to train in, so a training that failed says nothing about its code."""
+
+
+class Untrusted(SzilardError):
+    """A measurement exists that cannot be trusted: the attempt is void."""
+
+
+class StoppedEarly(SzilardError):
+    """A training was ended because what it would have scored was foreseen."""
+
+
+class Cancelled(SzilardError):
+    """The run was stopped, or nobody wants to know any more, while this was measured; nothing was stored."""
+
+
+def raise_failure(outcome: Outcome, folder: Path, steps: int) -> None:
+    """Raise what a training's outcome and the files in its folder amount to; nothing if it left a policy.
+
+    `steps` is how many rows its trace has.
+
+    Raises:
+        TrainingFailed, DiskFull, Untrusted: it left none.
+    """
+    early = steps < CHECKED_STEPS
+    if outcome.limit is not None and outcome.limit.startswith("CPU time"):
+        raise Untrusted(f"Went over its budget: {outcome.limit}")
+    if outcome.limit is not None:
+        raise TrainingFailed(f"Ended by its limit: {outcome.limit}", early=False)
+    wrote = (folder / "out" / "policy" / WEIGHTS_FILE).is_file()
+    if (outcome.exit_code != 0 or not wrote) and shutil.disk_usage(folder).free < LEAST_FREE_BYTES:
+        raise DiskFull(
+            f"The disk of {folder} is full. Free some space, then resume the run; nothing is lost."
+        )
+    if outcome.exit_code != 0:
+        last = _last_lines(folder / "stderr.log")
+        error = _error_line(last)
+        if OVERSPENT in error and not early:
+            raise Untrusted(f"Went over its budget: {error}")
+        told = f"Training ended with exit code {outcome.exit_code}: {error}"
+        raise TrainingFailed(f"{told}\n{last}", early=early)
+    if not wrote:
+        raise TrainingFailed("Training ended with exit code 0 but wrote no policy", early=early)
+
+
+def _last_lines(path: Path, most: int = 2000) -> str:
+    """The end of a log, stripped of control characters."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - most))
+            text = file.read().decode("utf-8", "replace")
+    except OSError:
+        return "no log was written"
+    return "".join(c for c in text if c.isprintable() or c == "\n").strip() or "it printed nothing"
+
+
+def _error_line(log: str) -> str:
+    """The line of a log that names the error: the last one that is not indented."""
+    return next((line for line in reversed(log.splitlines()) if line[:1].strip()), log)[:300]

@@ -1,0 +1,141 @@
+"""Stop hopeless attempts early, by forecasting the score from snapshots of their policy.
+
+Owns the rule and its calibration; snapshots are made, scored and stored elsewhere.
+
+The attempts of the run that were trained to their end say how far a snapshot lags behind its comparator's
+for a given change on the screening seed: a straight line with normal errors. An attempt is hopeless whose
+snapshot lags further than that of one worth keeping would in all but `CHANCE` of all cases, shared among
+the snapshots. Worth keeping is a gain that the run's seeds show four times in five, if it passes screening:
+its change on the screening seed is that gain and the noise of a screening, cut off at the bar. The entropy
+law has no say, since it foresees the training reward and would stop those who win late by keeping entropy.
+
+Attempts that were stopped are not seen again, so every fifth attempt is trained to its end whatever is
+foreseen; and the rule is off as long as it would have stopped too many of those that reached the gain.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from evaluators.prediction import lower_prediction_bound
+
+SHARES = (0.2, 0.4)
+CHANCE = 0.05
+LEAST_SEEN = 8
+AUDITED = 5
+_DOUBT = 0.1
+_REACH = 4.0
+_PLACES = 80
+
+
+@dataclass(frozen=True)
+class Completed:
+    """An attempt trained to its end, in units of the metric; positive is better.
+
+    `snapshots` maps optimiser updates to the change of the snapshot against the comparator's, `screening` is
+    the change by which screening went.
+    """
+
+    snapshots: Mapping[int, float]
+    screening: float
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a snapshot foretells: the change on the screening seed, and the error of one such forecast."""
+
+    change: float
+    error: float
+
+
+def updates_of(budget: int) -> tuple[int, ...]:
+    """After how many of `budget` optimiser updates a training leaves a snapshot."""
+    return tuple(dict.fromkeys(max(1, round(share * budget)) for share in SHARES))
+
+
+def is_audited(number: int) -> bool:
+    """Whether an attempt is trained to its end whatever is foreseen."""
+    return number % AUDITED == 0
+
+
+@dataclass(frozen=True)
+class WorthKeeping:
+    """What the screening seed shows of an attempt that is worth keeping, in units of the metric.
+
+    `gain` is what the run's seeds can show, `deviation` the noise of a screening, `bar` what passes it.
+    """
+
+    gain: float
+    deviation: float
+    bar: float
+
+    def screenings(self) -> tuple[list[float], list[float]]:
+        """Changes on the screening seed, and how likely each is."""
+        low = min(max(self.bar, self.gain - _REACH * self.deviation), self.gain)
+        changes = np.linspace(low, self.gain + _REACH * self.deviation, _PLACES)
+        weights = np.exp(-0.5 * ((changes - self.gain) / max(self.deviation, 1e-12)) ** 2)
+        return changes.tolist(), weights.tolist()
+
+
+def least_hopeful(completed: Sequence[Completed], updates: int, worth: WorthKeeping) -> float | None:
+    """The change of a snapshot below which an attempt is hopeless; None while too little was seen."""
+    seen = [one for one in completed if updates in one.snapshots]
+    if len(seen) < LEAST_SEEN:
+        return None
+    early, final = [one.snapshots[updates] for one in seen], [one.screening for one in seen]
+    changes, weights = worth.screenings()
+    return lower_prediction_bound(final, early, changes, CHANCE / len(SHARES), weights)
+
+
+def false_stops(completed: Sequence[Completed], worth: WorthKeeping) -> tuple[int, int]:
+    """Of the completed attempts that reached the gain: how many the others would have stopped, and all."""
+    wrong = reached = 0
+    for index, one in enumerate(completed):
+        if one.screening < max(worth.gain, worth.bar):
+            continue
+        others = [*completed[:index], *completed[index + 1 :]]
+        bounds = {updates: least_hopeful(others, updates, worth) for updates in one.snapshots}
+        known = {updates: bound for updates, bound in bounds.items() if bound is not None}
+        reached += bool(known)
+        wrong += any(one.snapshots[updates] < bound for updates, bound in known.items())
+    return wrong, reached
+
+
+def is_trusted(completed: Sequence[Completed], worth: WorthKeeping) -> bool:
+    """Whether as many false stops as there would have been are no wonder at a chance of `CHANCE`."""
+    from scipy.special import bdtrc
+
+    wrong, reached = false_stops(completed, worth)
+    return wrong == 0 or float(bdtrc(wrong - 1, reached, CHANCE)) >= _DOUBT
+
+
+def forecast(completed: Sequence[Completed], updates: int, change: float) -> Forecast | None:
+    """What a snapshot's change foretells, by least squares; None while too little was seen."""
+    seen = [one for one in completed if updates in one.snapshots]
+    if len(seen) < LEAST_SEEN:
+        return None
+    early = np.array([one.snapshots[updates] for one in seen])
+    final = np.array([one.screening for one in seen])
+    spread = float(((early - early.mean()) ** 2).sum())
+    slope = float(((early - early.mean()) * final).sum()) / spread if spread > 0 else 0.0
+    left = final - final.mean() - slope * (early - early.mean())
+    error = math.sqrt(float((left**2).sum()) / (len(seen) - 2))
+    return Forecast(float(final.mean()) + slope * (change - float(early.mean())), error)
+
+
+def written(found: Forecast) -> str:
+    """A forecast as a trailer says it."""
+    return f"{found.change:+.5f} ± {found.error:.5f}"
+
+
+def read_forecast(text: str | None) -> tuple[float, float] | None:
+    """Change and error of what `written` wrote; None for anything else."""
+    change, _, error = (text or "").partition(" ± ")
+    try:
+        return float(change), float(error)
+    except ValueError:
+        return None

@@ -1,0 +1,97 @@
+"""A real run foresees what does not pay: it stops it, says so, and now and then checks if it was right."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from agent.forecast import LEAST_SEEN
+from tests.agent.scripted_server import Answer, Request, ScriptedServer, said
+from tests.end_to_end.a_short_run import ENVIRONMENT, SZILARD, git
+
+pytestmark = pytest.mark.slow
+
+HARMLESS, HOPELESS, AUDITED = LEAST_SEEN, LEAST_SEEN + 1, LEAST_SEEN + 2
+ATTEMPTS = AUDITED
+NUMBER = re.compile(r"This is attempt (\d+) of")
+START = "    policy = session.starting_policy()\n"
+RATE = "LEARNING_RATE = 6e-4\n"
+
+
+def answer(request: Request) -> Answer:
+    found = NUMBER.search(request.messages[1]["content"])
+    assert found is not None
+    number = int(found.group(1))
+    edit = {"search": START, "replace": f"{START}    torch.rand({number}, device=session.device)\n"}
+    if number > HARMLESS:
+        edit = {"search": RATE, "replace": f"LEARNING_RATE = {number}e-2\n"}
+    proposal = {
+        "hypothesis": f"Edit {number} is foreseen",
+        "mechanism": "It is there to be foreseen.",
+        "predicted_score_change": 0.0,
+        "predicted_entropy": 0.5,
+        "edits": [{"path": "recipe.py", **edit}],
+    }
+    return said(json.dumps(proposal))
+
+
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    runs = tmp_path_factory.mktemp("foreseen")
+    with ScriptedServer(*[answer] * ATTEMPTS) as server:
+        command = [
+            *(SZILARD, "run", "Solve more", "--environment", ENVIRONMENT, "--runs-dir", str(runs)),
+            *("--name", "run", "--attempts", str(ATTEMPTS), "--seeds", "2", "--workers", "1"),
+            *("--model", "scripted", "--json"),
+        ]
+        reach = {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "sk-none"}
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=550, env={**os.environ, **reach}
+        )
+    assert done.returncode == 0, done.stderr
+    return runs / "run"
+
+
+def trailer(run: Path, number: int, name: str) -> str:
+    pattern = f"--format=%(trailers:key={name},valueonly)"
+    return git(run, "log", "-1", pattern, f"attempts/{number:04d}").strip()
+
+
+def test_a_hopeless_attempt_is_stopped_once_enough_was_seen(ended: Path) -> None:
+    assert trailer(ended, HOPELESS, "Verdict") == "stopped-early"
+    assert "no gain in sight" in trailer(ended, HOPELESS, "Reason")
+    assert float(trailer(ended, HOPELESS, "Forecast").split()[0]) < -0.05
+    assert trailer(ended, HOPELESS, "Score") == ""
+
+
+def test_harmless_ones_and_every_fifth_are_trained_to_their_end(ended: Path) -> None:
+    verdicts = {number: trailer(ended, number, "Verdict") for number in range(1, ATTEMPTS + 1)}
+    assert [number for number, verdict in verdicts.items() if verdict == "stopped-early"] == [HOPELESS]
+    assert float(trailer(ended, AUDITED, "Score-Change")) < -0.05
+    assert trailer(ended, AUDITED, "Snapshot-Changes")
+
+
+def test_what_was_foreseen_is_shown_and_its_evidence_kept(ended: Path) -> None:
+    shown = subprocess.run(
+        [SZILARD, "show", str(ended), str(HOPELESS)], capture_output=True, text=True, check=True
+    )
+    assert "stopped-early" in shown.stdout
+    assert "foreseen change" in shown.stdout
+    kept = git(ended, "ls-tree", "-r", "--name-only", "refs/szilard/evidence").split()
+    snapshots = [
+        path.name
+        for path in (ended / "measurements").glob("*.json")
+        if "updates" in json.loads(path.read_text())["key"]["split"]
+    ]
+    assert snapshots
+    assert {f"measurements/{name}" for name in snapshots} <= set(kept)
+
+
+def test_no_policy_of_a_stopped_attempt_is_left_behind(ended: Path) -> None:
+    folder = ended / "attempts" / f"{HOPELESS:04d}"
+    assert list(folder.rglob("model.safetensors")) == []
