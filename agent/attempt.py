@@ -43,7 +43,7 @@ class Attempt:
         self.workspace = workspace
         self.referee = referee
         self.rounds = rounds
-        self.contest = Contest(laboratory, workspace, rounds, self._tell)
+        self.contest = Contest(laboratory, workspace, rounds, referee.foresight, self._tell)
         self._started = time.monotonic()
 
     def graph(self, saver: BaseCheckpointSaver[Any]) -> CompiledStateGraph[Any, Any, Any, Any]:

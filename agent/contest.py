@@ -54,11 +54,13 @@ class FailedEarly(Exception):
 class Contest:
     """Trains and scores both sides of an attempt's race, in one work tree."""
 
-    def __init__(self, laboratory: Laboratory, workspace: Workspace, rounds: Rounds, tell: Tell) -> None:
+    def __init__(
+        self, laboratory: Laboratory, workspace: Workspace, rounds: Rounds, foresight: Foresight, tell: Tell
+    ) -> None:
         self.laboratory = laboratory
         self.workspace = workspace
         self.rounds = rounds
-        self.foresight = Foresight(laboratory)
+        self._foresight = foresight
         self._tell = tell
 
     def train(self, state: AttemptState) -> AttemptState:
@@ -66,7 +68,7 @@ class Contest:
         self._tell(number, "train", detail=f"seed {seed}")
         trained = self.of_attempt(state, seed)
         self.rounds.wait(lambda: not self.rounds.helped(trained), self.workspace)
-        watch = self.foresight.watch(number, state["parent_commit"]) if seed == SCREENING_SEED else None
+        watch = self._foresight.watch(number, state["parent_commit"]) if seed == SCREENING_SEED else None
         try:
             self._trusted(state, partial(self.laboratory.measurer.train, watch=watch), watch)
         except StoppedEarly as foreseen:

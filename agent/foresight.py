@@ -30,18 +30,20 @@ from workspaces.review.text import signed
 
 
 class Foresight:
-    """The forecasts of one run. Changes are in units of the metric, and positive is better."""
+    """The forecasts of one run, from any thread. Changes are in units of the metric, positive is better."""
 
     def __init__(self, laboratory: Laboratory) -> None:
         self._laboratory = laboratory
+        self._scores: dict[tuple[str, int], Score] = {}
+        self._seen: dict[tuple[str, str], Completed] = {}
         self._updates = updates_of(laboratory.spec.budget.get("updates", 1))
 
     def watch(self, number: int, comparator: str) -> Watch | None:
         """The watch over an attempt's screening seed; None where its comparator left no snapshots."""
         if any(self._snapshot(comparator, updates) is None for updates in self._updates):
             return None
-        completed = self._completed(number)
-        worth = self._worth_keeping()
+        completed = self.completed(number)
+        worth = self.worth_keeping()
         trusted = is_trusted(completed, worth) and not is_audited(number)
 
         def judge(updates: int, score: Score) -> str | None:
@@ -56,7 +58,7 @@ class Foresight:
 
         return Watch(self._updates, judge)
 
-    def _worth_keeping(self) -> WorthKeeping:
+    def worth_keeping(self) -> WorthKeeping:
         noise = self._laboratory.noise
         return WorthKeeping(
             gain=reach_of(noise, self._laboratory.settings).detectable,
@@ -72,7 +74,7 @@ class Foresight:
             return {}
         trailers = {"Snapshot-Changes": ", ".join(f"{n}: {value:+.5f}" for n, value in changes.items())}
         last = max(changes)
-        found = forecast(self._completed(number), last, changes[last])
+        found = forecast(self.completed(number), last, changes[last])
         if found is not None:
             trailers["Forecast"] = written(found)
         trailers["Train-Seconds"] = f"{self.measurements(code)[-1].wall_seconds:.1f}"
@@ -92,19 +94,29 @@ class Foresight:
                 found[record.number] = record.result_commit
         return found
 
-    def _completed(self, number: int) -> list[Completed]:
-        """The attempts of earlier rounds that were trained to their end and left snapshots."""
-        laboratory, results = self._laboratory, self._results()
-        found = []
-        for record in laboratory.ledger.attempts():
+    def completed(self, number: int) -> list[Completed]:
+        """The attempts of the rounds before that of `number` that were trained to their end."""
+        last = self._laboratory.horizon(number)
+        return [one for other, one in self.trained_to_their_end().items() if other <= last]
+
+    def trained_to_their_end(self) -> dict[int, Completed]:
+        """The attempts that were, and that left snapshots: number -> what they showed."""
+        results, found = self._results(), {}
+        for record in self._laboratory.ledger.attempts():
             parent = results.get(record.parent)
-            if record.number > laboratory.horizon(number) or record.code_commit is None or parent is None:
-                continue
-            screening = self._screening(record.code_commit, parent)
-            changes = self._changes(record.code_commit, parent)
-            if screening is not None and changes:
-                found.append(Completed(changes, screening))
+            completed = self._of(record.code_commit, parent) if record.code_commit and parent else None
+            if completed is not None:
+                found[record.number] = completed
         return found
+
+    def _of(self, code: str, comparator: str) -> Completed | None:
+        """What a code showed against a comparator; measurements do not change, so each is read once."""
+        if (code, comparator) not in self._seen:
+            screening, changes = self._screening(code, comparator), self._changes(code, comparator)
+            if screening is None or not changes:
+                return None
+            self._seen[code, comparator] = Completed(changes, screening)
+        return self._seen[code, comparator]
 
     def _screening(self, code: str, comparator: str) -> float | None:
         history, settings = self._laboratory.history, self._laboratory.settings
@@ -133,8 +145,12 @@ class Foresight:
         return change if math.isfinite(change) else None
 
     def _snapshot(self, commit: str, updates: int) -> Score | None:
-        found = self._laboratory.measurer.find_snapshot(commit, SCREENING_SEED, updates)
-        return found.score if found is not None else None
+        if (commit, updates) not in self._scores:
+            found = self._laboratory.measurer.find_snapshot(commit, SCREENING_SEED, updates)
+            if found is None:
+                return None
+            self._scores[commit, updates] = found.score
+        return self._scores[commit, updates]
 
 
 def watch_only(spec: EnvironmentSpec) -> Watch | None:

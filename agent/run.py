@@ -28,6 +28,7 @@ from agent.laboratory import Laboratory
 from agent.measure import Subject
 from agent.opening import Interrupted, Opened, opened, owned
 from agent.plan import describe, plan, researcher_of
+from agent.researchers.base import Researcher
 from agent.seeds import SCREENING_SEED, block_after, every_seed
 from agent.settings import RunSettings
 from agent.state_files import Clock, read_json, write_json
@@ -116,7 +117,7 @@ def replay(directory: Path, attempt: int, observer: Observer) -> ReplayResult:
     Raises:
         SzilardError: there is no such attempt, or it was never measured.
     """
-    with _opened_run(directory, observer) as run:
+    with opened_run(directory, observer) as run:
         return run.replay(attempt)
 
 
@@ -141,7 +142,8 @@ def confirm_again(directory: Path, observer: Observer) -> RunSummary:
 
 
 @contextmanager
-def _opened_run(directory: Path, observer: Observer) -> Iterator[Run]:
+def opened_run(directory: Path, observer: Observer) -> Iterator[Run]:
+    """A run as its folder says, for who reads it or trains beside it."""
     settings = RunSettings.read(directory)
     with opened(directory, settings, observer, own_controls.files_of(directory, settings)) as found:
         yield Run(directory, settings, found)
@@ -151,7 +153,7 @@ def _opened_run(directory: Path, observer: Observer) -> Iterator[Run]:
 def _owned_run(directory: Path, observer: Observer) -> Iterator[Run]:
     """The same, for what writes into the run: by one process at a time."""
     RunSettings.read(directory)
-    with owned(directory), _opened_run(directory, observer) as run:
+    with owned(directory), opened_run(directory, observer) as run:
         yield run
 
 
@@ -185,7 +187,12 @@ class Run:
         researcher = researcher_of(self.settings)
         start = self._assess()
         baseline = self._baseline(start)
-        laboratory = Laboratory(
+        self._attempts(self.laboratory(baseline, researcher), self.ending.reserve(baseline))
+        return self.ending.finish(baseline)
+
+    def laboratory(self, baseline: Mapping[int, Measurement], researcher: Researcher) -> Laboratory:
+        """What attempts work with, once the baseline is measured."""
+        return Laboratory(
             directory=self.directory,
             settings=self.settings,
             spec=self.spec,
@@ -198,8 +205,6 @@ class Run:
             lock=threading.RLock(),
             stopping=self.workers.stopping,
         )
-        self._attempts(laboratory, self.ending.reserve(baseline))
-        return self.ending.finish(baseline)
 
     def replay(self, attempt: int) -> ReplayResult:
         record = self.ledger.attempt(attempt) if attempt else None
