@@ -81,7 +81,7 @@ def test_what_was_foreseen_is_shown_and_its_evidence_kept(ended: Path) -> None:
         [SZILARD, "show", str(ended), str(HOPELESS)], capture_output=True, text=True, check=True
     )
     assert "stopped-early" in shown.stdout
-    assert "foreseen change" in shown.stdout
+    assert "foreseen, of the screening seed" in shown.stdout
     kept = git(ended, "ls-tree", "-r", "--name-only", "refs/szilard/evidence").split()
     snapshots = [
         path.name

@@ -48,8 +48,8 @@ _CALLED = {
     "Seeds": "seeds, the first screens",
     "Entrant": "entrants into the race before it",
     "Reapply": "to be raced anew",
-    "Snapshot-Changes": "changes of snapshots, by updates",
-    "Forecast": "foreseen change, on the screening seed",
+    "Snapshot-Changes": "snapshots, after so many updates",
+    "Forecast": "foreseen, of the screening seed",
 }
 
 
