@@ -13,6 +13,7 @@ from agent.decision import ENTERS_WITH, SCREENING_DEVIATION, screening_change
 from agent.forecast import (
     Completed,
     WorthKeeping,
+    false_stops,
     forecast,
     is_audited,
     is_trusted,
@@ -73,10 +74,15 @@ class Foresight:
         if not changes:
             return {}
         trailers = {"Snapshot-Changes": ", ".join(f"{n}: {value:+.5f}" for n, value in changes.items())}
-        last = max(changes)
-        found = forecast(self.completed(number), last, changes[last])
+        last, completed, worth = max(changes), self.completed(number), self.worth_keeping()
+        found = forecast(completed, last, changes[last])
         if found is not None:
             trailers["Forecast"] = written(found)
+            wrong, reached = false_stops(completed, worth)
+            trailers["Forecast-Calibration"] = (
+                f"would have stopped {wrong} of {reached} attempts that reached the gain"
+                + ("" if is_trusted(completed, worth) else ": stops nothing")
+            )
         trailers["Train-Seconds"] = f"{self.measurements(code)[-1].wall_seconds:.1f}"
         return trailers
 

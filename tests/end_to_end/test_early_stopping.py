@@ -67,6 +67,7 @@ def test_a_hopeless_attempt_is_stopped_once_enough_was_seen(ended: Path) -> None
     assert "no gain in sight" in trailer(ended, HOPELESS, "Reason")
     assert float(trailer(ended, HOPELESS, "Forecast").split()[0]) < -0.05
     assert trailer(ended, HOPELESS, "Score") == ""
+    assert trailer(ended, HOPELESS, "Forecast-Calibration").startswith("would have stopped 0 of ")
 
 
 def test_harmless_ones_and_every_fifth_are_trained_to_their_end(ended: Path) -> None:

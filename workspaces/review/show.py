@@ -50,6 +50,7 @@ _CALLED = {
     "Reapply": "to be raced anew",
     "Snapshot-Changes": "snapshots, after so many updates",
     "Forecast": "foreseen, of the screening seed",
+    "Forecast-Calibration": "the forecast until then",
 }
 
 

@@ -17,7 +17,6 @@ from workspaces.review.text import clean, console, figure, one_line, signed, spa
 def summary(run: RunRecord) -> dict[str, Any]:
     """One run as plain data, the same figures that `print_run` shows."""
     settings = run.settings
-    best = _best(run)
     incumbent = run.incumbent
     confirmation = run.confirmation or {}
     return {
@@ -47,7 +46,6 @@ def summary(run: RunRecord) -> dict[str, Any]:
             "entropy": run.baseline["entropy_end"],
         },
         "incumbent": _attempt(run, incumbent) if incumbent else {"attempt": 0},
-        "best_measured": None if best is None else _attempt(run, best),
         "confirmation": None
         if run.confirmation is None
         else {
@@ -92,9 +90,6 @@ def print_run(run: RunRecord) -> None:
     rows.append(("Baseline", _baseline(run)))
     incumbent = run.incumbent
     rows.append(("Incumbent", _describe(run, incumbent) if incumbent else "the baseline"))
-    best = _best(run)
-    if best is not None and best != incumbent:
-        rows.append(("Best measured", f"{_describe(run, best)} ({run.attempt(best).verdict})"))
     if run.confirmation is not None:
         rows.append(("Confirmation", confirmation_sentence(run)))
     if settings["sandbox"] == "none":
@@ -177,16 +172,6 @@ def _baseline(run: RunRecord) -> str:
         f"{score} over its {len(baseline['seeds'])} seeds, entropy {entropy} nats a token, "
         f"standard deviation between seeds {noise}"
     )
-
-
-def _best(run: RunRecord) -> int | None:
-    """The attempt with the best score among those that were measured on more than the screening seed."""
-    scores: dict[int, float] = {}
-    for attempt in run.attempts:
-        found = figures(attempt)
-        if attempt.number > 0 and found.score is not None and (found.seeds or 0) > 1:
-            scores[attempt.number] = found.score if run.maximise else -found.score
-    return max(scores, key=lambda number: scores[number], default=None)
 
 
 def _attempt(run: RunRecord, number: int) -> dict[str, Any]:
