@@ -145,7 +145,7 @@ class Foresight:
 
     def _change(self, score: Score, comparator: str, updates: int) -> float | None:
         other, metric = self._snapshot(comparator, updates), self._laboratory.settings.metric
-        if other is None:
+        if other is None or metric not in score.metrics or metric not in other.metrics:
             return None
         change = self._laboratory.spec.better(score.metrics[metric].value - other.metrics[metric].value)
         return change if math.isfinite(change) else None

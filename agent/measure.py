@@ -200,9 +200,9 @@ class Measurer:
             raise Untrusted(str(error)) from error
         except OSError as error:
             raise Untrusted(str(error)) from error
-        for name, metric in score.metrics.items():
-            if not all(map(math.isfinite, (metric.value, metric.standard_error or 0.0, *metric.per_task))):
-                raise TrainingFailed(f"The policy scores {name} = {metric.value}", early=False)
+        name = _infinite(score)
+        if name is not None:
+            raise TrainingFailed(f"The policy scores {name} = {score.metrics[name].value}", early=False)
         return Measurement(
             key=key,
             score=score,
@@ -240,7 +240,7 @@ class Measurer:
         )
 
     def _score_snapshot(self, key: MeasurementKey, policy: Path, trained_for: float) -> Score | None:
-        """The score of a snapshot, made and stored unless it is there; None where the domain has none.
+        """The score of a snapshot, made and stored unless it is there; None if it says nothing of the metric.
 
         `trained_for` are the wall seconds of the training up to it.
         """
@@ -254,15 +254,17 @@ class Measurer:
             if self.scorer.closed:
                 raise Cancelled("The run is being stopped.") from error
             raise Untrusted(str(error)) from error
-        if score is not None:
-            weights = hashlib.sha256((policy / WEIGHTS_FILE).read_bytes()).hexdigest()
-            seconds = time.monotonic() - started
-            self.store.put(
-                Measurement(
-                    key=key, score=score, policy_hash=weights, wall_seconds=trained_for, cpu_seconds=0.0,
-                    score_seconds=seconds, entropy_start=None, entropy_end=None, steps=0, law=None,
-                )
-            )  # fmt: skip
+        named = {self.settings.metric, score.primary} if score is not None else set()
+        if score is None or not named <= score.metrics.keys() or _infinite(score) is not None:
+            return None
+        weights = hashlib.sha256((policy / WEIGHTS_FILE).read_bytes()).hexdigest()
+        seconds = time.monotonic() - started
+        self.store.put(
+            Measurement(
+                key=key, score=score, policy_hash=weights, wall_seconds=trained_for, cpu_seconds=0.0,
+                score_seconds=seconds, entropy_start=None, entropy_end=None, steps=0, law=None,
+            )
+        )  # fmt: skip
         return score
 
     def _run(self, subject: Subject, seed: int, split: Split, folder: Path, watch: Watch | None) -> Outcome:
@@ -323,7 +325,8 @@ class Measurer:
         def score(updates: int, policy: Path) -> Score | None:
             return self._score_snapshot(snapshot_key(key, updates), policy, time.monotonic() - started)
 
-        watcher = Watcher(watch, folder, score, stop)
+        largest = max(file.stat().st_size for file in self.environment.starting_policy().iterdir())
+        watcher = Watcher(watch, folder, 2 * largest, score, stop)
         cancelled = True
         try:
             outcome = self.executor.wait(handle)
@@ -349,6 +352,14 @@ class Measurer:
 
 def _number(key: str, purpose: str) -> int:
     return int.from_bytes(hmac.new(key.encode(), purpose.encode(), hashlib.sha256).digest()[:4], "big") >> 1
+
+
+def _infinite(score: Score) -> str | None:
+    """The first metric with a figure that is not finite."""
+    for name, metric in score.metrics.items():
+        if not all(map(math.isfinite, (metric.value, metric.standard_error or 0.0, *metric.per_task))):
+            return name
+    return None
 
 
 def snapshot_key(key: MeasurementKey, updates: int) -> MeasurementKey:

@@ -15,7 +15,6 @@ from environments.base import InvalidPolicy, Score
 from workspaces.folders import copy_plain_files
 
 SNAPSHOT_FILES = ("config.json", "model.safetensors")
-MOST_BYTES = 2**30
 LOOK_AGAIN_SECONDS = 0.1
 
 
@@ -31,17 +30,19 @@ class Watch:
 
 
 class Watcher:
-    """Watches one training from a thread of its own."""
+    """Watches one training from a thread of its own; files of more than `most_bytes` are no snapshot's."""
 
     def __init__(
         self,
         watch: Watch,
         folder: Path,
+        most_bytes: int,
         score: Callable[[int, Path], Score | None],
         stop: Callable[[], None],
     ) -> None:
         self._watch = watch
         self._folder = folder
+        self._most_bytes = most_bytes
         self._score = score
         self._stop = stop
         self._over = threading.Event()
@@ -84,7 +85,7 @@ class Watcher:
             if self._over.wait(LOOK_AGAIN_SECONDS) and not left.exists():
                 return None
         copy = self._folder / f"snapshot-{updates}"
-        if self._abandoned or not copy_plain_files(left, copy, SNAPSHOT_FILES, MOST_BYTES):
+        if self._abandoned or not copy_plain_files(left, copy, SNAPSHOT_FILES, self._most_bytes):
             return None
         try:
             return self._score(updates, copy)

@@ -12,6 +12,7 @@ from agent.watch import SNAPSHOT_FILES, Watch, Watcher
 from environments.base import InvalidPolicy, Metric, Score
 
 HOPELESS = "no gain in sight"
+MOST = 100
 
 
 def leave_snapshot(folder: Path, updates: int, text: str) -> None:
@@ -32,7 +33,7 @@ def below_nil(updates: int, found: Score) -> str | None:
 
 def test_a_hopeless_training_is_stopped_while_it_runs(tmp_path: Path) -> None:
     stopped = threading.Event()
-    watcher = Watcher(Watch((60, 120), below_nil), tmp_path, score, stopped.set)
+    watcher = Watcher(Watch((60, 120), below_nil), tmp_path, MOST, score, stopped.set)
     leave_snapshot(tmp_path, 60, "0.1")
     assert not stopped.wait(0.5)
     leave_snapshot(tmp_path, 120, "-0.1")
@@ -43,12 +44,12 @@ def test_a_hopeless_training_is_stopped_while_it_runs(tmp_path: Path) -> None:
 def test_one_that_was_faster_than_its_judge_is_judged_all_the_same(tmp_path: Path) -> None:
     leave_snapshot(tmp_path, 60, "0.1")
     leave_snapshot(tmp_path, 120, "-0.1")
-    watcher = Watcher(Watch((60, 120), below_nil), tmp_path, score, lambda: None)
+    watcher = Watcher(Watch((60, 120), below_nil), tmp_path, MOST, score, lambda: None)
     assert watcher.end() == HOPELESS
 
 
 def test_one_without_snapshots_ends_unjudged(tmp_path: Path) -> None:
-    assert Watcher(Watch((60,), below_nil), tmp_path, score, lambda: None).end() is None
+    assert Watcher(Watch((60,), below_nil), tmp_path, MOST, score, lambda: None).end() is None
 
 
 def test_one_that_was_cancelled_is_not_judged(tmp_path: Path) -> None:
@@ -60,7 +61,7 @@ def test_one_that_was_cancelled_is_not_judged(tmp_path: Path) -> None:
         raise RuntimeError("the scorer was closed")
 
     leave_snapshot(tmp_path, 60, "-0.1")
-    watcher = Watcher(Watch((60,), below_nil), tmp_path, slow, lambda: None)
+    watcher = Watcher(Watch((60,), below_nil), tmp_path, MOST, slow, lambda: None)
     assert started.wait(10)
     go_on.set()
     assert watcher.end(abandon=True) is None
@@ -71,10 +72,10 @@ def test_what_is_no_policy_says_nothing(tmp_path: Path) -> None:
         raise InvalidPolicy("NaN")
 
     leave_snapshot(tmp_path, 60, "nan")
-    assert Watcher(Watch((60,), below_nil), tmp_path, refuse, lambda: None).end() is None
+    assert Watcher(Watch((60,), below_nil), tmp_path, MOST, refuse, lambda: None).end() is None
 
 
-@pytest.mark.parametrize("trick", ["link to a folder", "link to a file", "pipe"])
+@pytest.mark.parametrize("trick", ["link to a folder", "link to a file", "pipe", "larger than a policy"])
 def test_a_training_cannot_make_the_watch_read_what_is_not_its_own(tmp_path: Path, trick: str) -> None:
     secret = tmp_path / "secret"
     leave_snapshot(secret, 60, "-0.1")
@@ -87,9 +88,11 @@ def test_a_training_cannot_make_the_watch_read_what_is_not_its_own(tmp_path: Pat
         (left / SNAPSHOT_FILES[0]).write_text("{}")
         if trick == "pipe":
             os.mkfifo(left / SNAPSHOT_FILES[1])
+        elif trick == "larger than a policy":
+            (left / SNAPSHOT_FILES[1]).write_text("-0.1" + "0" * MOST)
         else:
             (left / SNAPSHOT_FILES[1]).symlink_to(secret / "out" / "snapshot-60" / SNAPSHOT_FILES[1])
-    assert Watcher(Watch((60,), below_nil), tmp_path, score, lambda: None).end() is None
+    assert Watcher(Watch((60,), below_nil), tmp_path, MOST, score, lambda: None).end() is None
 
 
 def test_a_scorer_that_fails_is_told_to_who_waits(tmp_path: Path) -> None:
@@ -97,6 +100,6 @@ def test_a_scorer_that_fails_is_told_to_who_waits(tmp_path: Path) -> None:
         raise RuntimeError("the evaluator died")
 
     leave_snapshot(tmp_path, 60, "0.1")
-    watcher = Watcher(Watch((60,), below_nil), tmp_path, fail, lambda: None)
+    watcher = Watcher(Watch((60,), below_nil), tmp_path, MOST, fail, lambda: None)
     with pytest.raises(RuntimeError, match="died"):
         watcher.end()

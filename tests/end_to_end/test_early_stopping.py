@@ -22,6 +22,13 @@ NUMBER = re.compile(r"This is attempt (\d+) of")
 START = "    policy = session.starting_policy()\n"
 RATE = "LEARNING_RATE = 6e-4\n"
 
+OWN_SCORE = """
+    def score(self, policy, split, seed):
+        from environments.base import Score
+
+        return Score("right", {"right": super().score(policy, split, seed).metrics["pass_at_1"]})
+"""
+
 
 def answer(request: Request) -> Answer:
     found = NUMBER.search(request.messages[1]["content"])
@@ -96,3 +103,17 @@ def test_what_was_foreseen_is_shown_and_its_evidence_kept(ended: Path) -> None:
 def test_no_policy_of_a_stopped_attempt_is_left_behind(ended: Path) -> None:
     folder = ended / "attempts" / f"{HOPELESS:04d}"
     assert list(folder.rglob("model.safetensors")) == []
+
+
+def test_a_domain_whose_snapshots_say_nothing_of_its_metric_is_researched_without(tmp_path: Path) -> None:
+    domain = tmp_path / "own_metric.py"
+    quick = Path(ENVIRONMENT).read_text().replace('metric="pass_at_1"', 'metric="right", metrics=("right",)')
+    domain.write_text(quick + OWN_SCORE)
+    command = [
+        *(SZILARD, "run", "Solve more", "--environment", str(domain), "--runs-dir", str(tmp_path)),
+        *("--name", "run", "--attempts", "1", "--seeds", "2", "--workers", "1", "--json"),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert trailer(tmp_path / "run", 1, "Verdict") in {"kept", "reverted", "inconclusive"}
+    assert trailer(tmp_path / "run", 1, "Snapshot-Changes") == ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from tests.workspaces import a_run
 from workspaces.review import diff, log, show, status, text
+from workspaces.review.attempts_panel import AttemptPoint, draw_attempts
 from workspaces.review.frontier_panel import Frontier, FrontierPoint
 from workspaces.review.record import RunRecord, UnreadableRun, figures, read_run
 from workspaces.review.report import render, write_report
@@ -344,3 +346,14 @@ def test_pictures_are_whole_and_equal_for_equal_runs(finished: RunRecord) -> Non
     assert not list(finished.directory.glob(".*.tmp"))
     _write_report(finished)
     assert (finished.directory / "picture.svg").read_bytes() == svg
+
+
+def test_attempts_that_changed_nothing_can_be_drawn() -> None:
+    from matplotlib.figure import Figure
+
+    axes = Figure().subplots()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        draw_attempts(axes, "S", [AttemptPoint(1, "reverted", 0.0, None)], maximise=True)
+    low, high = axes.get_ylim()
+    assert low < 0.0 < high

@@ -80,7 +80,7 @@ def _window(attempts: Sequence[AttemptPoint], sign: float) -> tuple[float, float
             floor = min(floor, max(min(bounds), -_FARTHEST * unit))
             ceiling = max(ceiling, min(max(bounds), _FARTHEST * unit))
     low, high = sorted((sign * floor, sign * ceiling))
-    return low, high
+    return (low, high) if low < high else (-1.0, 1.0)
 
 
 def _mark(axes: Axes, attempt: AttemptPoint, height: float, *, hollow: bool) -> None:
