@@ -12,7 +12,8 @@ from pathlib import Path
 
 from agent.events import Message, Observer, Phase, Progress
 from agent.failures import TrainingFailed, Untrusted
-from agent.measure import Measurer, Subject
+from agent.measure import Measurer
+from agent.training import Subject
 from environments.base import Split
 from workspaces.workspace import Workspace
 

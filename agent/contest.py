@@ -13,10 +13,9 @@ from agent.events import Phase
 from agent.failures import StoppedEarly, TrainingFailed, Untrusted
 from agent.foresight import Foresight
 from agent.laboratory import Laboratory
-from agent.measure import Subject
 from agent.rounds import Rounds, Trained
 from agent.seeds import SCREENING_SEED
-from agent.watch import Watch
+from agent.training import Subject
 from environments.base import Split
 from workspaces.workspace import Workspace
 
@@ -70,7 +69,7 @@ class Contest:
         self.rounds.wait(lambda: not self.rounds.helped(trained), self.workspace)
         watch = self._foresight.watch(number, state["parent_commit"]) if seed == SCREENING_SEED else None
         try:
-            self._trusted(state, partial(self.laboratory.measurer.train, watch=watch), watch)
+            self._trusted(state, partial(self.laboratory.measurer.train, watch=watch))
         except StoppedEarly as foreseen:
             return {"ended": "stopped-early", "reason": str(foreseen)}
         except TrainingFailed as error:
@@ -85,7 +84,7 @@ class Contest:
         number, seed = state["number"], state["seed"]
         self._tell(number, "score", detail=f"seed {seed}")
         try:
-            measured = self._trusted(state, self.laboratory.measurer.score)
+            measured = self._trusted(state, self.laboratory.measurer.measure)
         except TrainingFailed as error:
             return {"ended": "crashed", "reason": error.headline}
         except Untrusted as error:
@@ -107,13 +106,8 @@ class Contest:
         )
         return {}
 
-    def _trusted(
-        self,
-        state: AttemptState,
-        work: Callable[[Subject, int, Split], Answer],
-        watch: Watch | None = None,
-    ) -> Answer:
-        """What training or scoring gives; what cannot be trusted is made anew, once.
+    def _trusted(self, state: AttemptState, work: Callable[[Subject, int, Split], Answer]) -> Answer:
+        """What training or measuring gives; where it cannot be trusted it is trained anew, once.
 
         Raises what `work` raises.
         """
@@ -123,7 +117,6 @@ class Contest:
         except Untrusted as error:
             self._tell(state["number"], "train", detail=f"seed {seed} once more: {error}")
             measurer.forget(subject, seed, Split.SELECTION)
-            measurer.train(subject, seed, Split.SELECTION, watch)
             return work(subject, seed, Split.SELECTION)
 
     def _measure_comparator(self, state: AttemptState) -> None:

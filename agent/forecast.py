@@ -16,12 +16,13 @@ foreseen; and the rule is off as long as it would have stopped too many of those
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from evaluators.prediction import lower_prediction_bound
+from evaluators.straight_line import fit_line
 
 SHARES = (0.2, 0.4)
 CHANCE = 0.05
@@ -53,7 +54,9 @@ class Forecast:
 
 
 def updates_of(budget: int) -> tuple[int, ...]:
-    """After how many of `budget` optimiser updates a training leaves a snapshot."""
+    """After how many of `budget` optimiser updates a training leaves a snapshot; of none, it leaves none."""
+    if not budget:
+        return ()
     return tuple(dict.fromkeys(max(1, round(share * budget)) for share in SHARES))
 
 
@@ -91,6 +94,19 @@ def least_hopeful(completed: Sequence[Completed], updates: int, worth: WorthKeep
     return lower_prediction_bound(final, early, changes, CHANCE / len(SHARES), weights)
 
 
+def known_bounds(
+    completed: Sequence[Completed], snapshots: Iterable[int], worth: WorthKeeping
+) -> dict[int, float]:
+    """`least_hopeful` of the snapshots that it is known for, in the order of a training."""
+    bounds = {updates: least_hopeful(completed, updates, worth) for updates in sorted(snapshots)}
+    return {updates: bound for updates, bound in bounds.items() if bound is not None}
+
+
+def stopped_after(snapshots: Mapping[int, float], bounds: Mapping[int, float]) -> int | None:
+    """After how many updates an attempt with these changes of its snapshots is hopeless; None: never."""
+    return next((updates for updates, bound in bounds.items() if snapshots[updates] < bound), None)
+
+
 def false_stops(completed: Sequence[Completed], worth: WorthKeeping) -> tuple[int, int]:
     """Of the completed attempts that reached the gain: how many the others would have stopped, and all."""
     wrong = reached = 0
@@ -98,19 +114,26 @@ def false_stops(completed: Sequence[Completed], worth: WorthKeeping) -> tuple[in
         if one.screening < max(worth.gain, worth.bar):
             continue
         others = [*completed[:index], *completed[index + 1 :]]
-        bounds = {updates: least_hopeful(others, updates, worth) for updates in one.snapshots}
-        known = {updates: bound for updates, bound in bounds.items() if bound is not None}
-        reached += bool(known)
-        wrong += any(one.snapshots[updates] < bound for updates, bound in known.items())
+        bounds = known_bounds(others, one.snapshots, worth)
+        reached += bool(bounds)
+        wrong += stopped_after(one.snapshots, bounds) is not None
     return wrong, reached
 
 
-def is_trusted(completed: Sequence[Completed], worth: WorthKeeping) -> bool:
-    """Whether as many false stops as there would have been are no wonder at a chance of `CHANCE`."""
+def is_trusted(wrong: int, reached: int) -> bool:
+    """Whether that many `false_stops` are no wonder at a chance of `CHANCE`."""
     from scipy.special import bdtrc
 
-    wrong, reached = false_stops(completed, worth)
     return wrong == 0 or float(bdtrc(wrong - 1, reached, CHANCE)) >= _DOUBT
+
+
+def bounds_against(
+    number: int, completed: Sequence[Completed], snapshots: Iterable[int], worth: WorthKeeping
+) -> dict[int, float]:
+    """The bounds that attempt `number` is held against: none where it is audited or the rule is off."""
+    if is_audited(number) or not is_trusted(*false_stops(completed, worth)):
+        return {}
+    return known_bounds(completed, snapshots, worth)
 
 
 def forecast(completed: Sequence[Completed], updates: int, change: float) -> Forecast | None:
@@ -118,13 +141,11 @@ def forecast(completed: Sequence[Completed], updates: int, change: float) -> For
     seen = [one for one in completed if updates in one.snapshots]
     if len(seen) < LEAST_SEEN:
         return None
-    early = np.array([one.snapshots[updates] for one in seen])
     final = np.array([one.screening for one in seen])
-    spread = float(((early - early.mean()) ** 2).sum())
-    slope = float(((early - early.mean()) * final).sum()) / spread if spread > 0 else 0.0
-    left = final - final.mean() - slope * (early - early.mean())
-    error = math.sqrt(float((left**2).sum()) / (len(seen) - 2))
-    return Forecast(float(final.mean()) + slope * (change - float(early.mean())), error)
+    line = fit_line(np.array([one.snapshots[updates] for one in seen]), final)
+    if line is None:
+        return Forecast(float(final.mean()), float(final.std(ddof=1)))
+    return Forecast(float(line.at([change])[0]), math.sqrt(line.variance))
 
 
 def written(found: Forecast) -> str:

@@ -9,15 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from agent.arms import Arm
 from agent.decision import ENTERS_WITH, SCREENING_DEVIATION, screening_change
 from agent.forecast import (
     Completed,
     WorthKeeping,
+    bounds_against,
     false_stops,
     forecast,
-    is_audited,
     is_trusted,
-    least_hopeful,
     updates_of,
     written,
 )
@@ -35,21 +35,20 @@ class Foresight:
 
     def __init__(self, laboratory: Laboratory) -> None:
         self._laboratory = laboratory
-        self._scores: dict[tuple[str, int], Score] = {}
+        self._snapshots: dict[tuple[str, int], Measurement] = {}
+        self._screened: dict[str, Arm] = {}
         self._seen: dict[tuple[str, str], Completed] = {}
-        self._updates = updates_of(laboratory.spec.budget.get("updates", 1))
+        self._updates = snapshots_of(laboratory.spec)
 
     def watch(self, number: int, comparator: str) -> Watch | None:
         """The watch over an attempt's screening seed; None where its comparator left no snapshots."""
-        if any(self._snapshot(comparator, updates) is None for updates in self._updates):
+        if not self._updates or any(self._snapshot(comparator, at) is None for at in self._updates):
             return None
         completed = self.completed(number)
-        worth = self.worth_keeping()
-        trusted = is_trusted(completed, worth) and not is_audited(number)
+        bounds = bounds_against(number, completed, self._updates, self.worth_keeping())
 
         def judge(updates: int, score: Score) -> str | None:
-            change = self._change(score, comparator, updates)
-            least = least_hopeful(completed, updates, worth) if trusted else None
+            change, least = self._change(score, comparator, updates), bounds.get(updates)
             if change is None or least is None or change >= least:
                 return None
             return (
@@ -74,22 +73,21 @@ class Foresight:
         if not changes:
             return {}
         trailers = {"Snapshot-Changes": ", ".join(f"{n}: {value:+.5f}" for n, value in changes.items())}
-        last, completed, worth = max(changes), self.completed(number), self.worth_keeping()
+        last, completed = max(changes), self.completed(number)
         found = forecast(completed, last, changes[last])
         if found is not None:
             trailers["Forecast"] = written(found)
-            wrong, reached = false_stops(completed, worth)
+            wrong, reached = false_stops(completed, self.worth_keeping())
             trailers["Forecast-Calibration"] = (
                 f"would have stopped {wrong} of {reached} attempts that reached the gain"
-                + ("" if is_trusted(completed, worth) else ": stops nothing")
+                + ("" if is_trusted(wrong, reached) else ": stops nothing")
             )
         trailers["Train-Seconds"] = f"{self.measurements(code)[-1].wall_seconds:.1f}"
         return trailers
 
     def measurements(self, code: str) -> list[Measurement]:
         """What the snapshots of a code scored, in the order of its training."""
-        measurer = self._laboratory.measurer
-        found = [measurer.find_snapshot(code, SCREENING_SEED, updates) for updates in self._updates]
+        found = [self._snapshot(code, updates) for updates in self._updates]
         return [measurement for measurement in found if measurement is not None]
 
     def _results(self) -> dict[int, str]:
@@ -118,48 +116,60 @@ class Foresight:
     def _of(self, code: str, comparator: str) -> Completed | None:
         """What a code showed against a comparator; measurements do not change, so each is read once."""
         if (code, comparator) not in self._seen:
-            screening, changes = self._screening(code, comparator), self._changes(code, comparator)
-            if screening is None or not changes:
+            changes = self._changes(code, comparator)
+            screening = self._screening(code, comparator) if changes else None
+            if screening is None:
                 return None
             self._seen[code, comparator] = Completed(changes, screening)
         return self._seen[code, comparator]
 
     def _screening(self, code: str, comparator: str) -> float | None:
-        history, settings = self._laboratory.history, self._laboratory.settings
-        plan = seed_plan(settings.seeds)
-        attempt = history.arm(code, Split.SELECTION, [SCREENING_SEED])
-        other = history.arm(comparator, Split.SELECTION, plan.screening)
-        if not (SCREENING_SEED in attempt.scores and SCREENING_SEED in other.scores):
+        plan = seed_plan(self._laboratory.settings.seeds)
+        attempt = self._laboratory.history.arm(code, Split.SELECTION, [SCREENING_SEED])
+        if SCREENING_SEED not in attempt.scores:
             return None
-        change = self._laboratory.spec.better(screening_change(attempt, other, settings.metric, plan))
+        if comparator not in self._screened:
+            self._screened[comparator] = self._laboratory.history.arm(
+                comparator, Split.SELECTION, plan.screening
+            )
+        other, metric = self._screened[comparator], self._laboratory.settings.metric
+        if SCREENING_SEED not in other.scores:
+            return None
+        change = self._laboratory.spec.better(screening_change(attempt, other, metric, plan))
         return change if math.isfinite(change) else None
 
     def _changes(self, code: str, comparator: str) -> dict[int, float]:
-        scores = {updates: self._snapshot(code, updates) for updates in self._updates}
+        found = {updates: self._snapshot(code, updates) for updates in self._updates}
         changes = {
-            updates: self._change(score, comparator, updates)
-            for updates, score in scores.items()
-            if score is not None
+            updates: self._change(measurement.score, comparator, updates)
+            for updates, measurement in found.items()
+            if measurement is not None
         }
         return {updates: change for updates, change in changes.items() if change is not None}
 
     def _change(self, score: Score, comparator: str, updates: int) -> float | None:
         other, metric = self._snapshot(comparator, updates), self._laboratory.settings.metric
-        if other is None or metric not in score.metrics or metric not in other.metrics:
+        if other is None or metric not in score.metrics or metric not in other.score.metrics:
             return None
-        change = self._laboratory.spec.better(score.metrics[metric].value - other.metrics[metric].value)
+        value, usual = score.metrics[metric].value, other.score.metrics[metric].value
+        change = self._laboratory.spec.better(value - usual)
         return change if math.isfinite(change) else None
 
-    def _snapshot(self, commit: str, updates: int) -> Score | None:
-        if (commit, updates) not in self._scores:
+    def _snapshot(self, commit: str, updates: int) -> Measurement | None:
+        if (commit, updates) not in self._snapshots:
             found = self._laboratory.measurer.find_snapshot(commit, SCREENING_SEED, updates)
             if found is None:
                 return None
-            self._scores[commit, updates] = found.score
-        return self._scores[commit, updates]
+            self._snapshots[commit, updates] = found
+        return self._snapshots[commit, updates]
+
+
+def snapshots_of(spec: EnvironmentSpec) -> tuple[int, ...]:
+    """After how many optimiser updates a training of an environment leaves a snapshot."""
+    return updates_of(spec.budget.get("updates", 0))
 
 
 def watch_only(spec: EnvironmentSpec) -> Watch | None:
     """The watch over a training that others are held against; None where trainings count no updates."""
-    updates = spec.budget.get("updates")
-    return Watch(updates_of(updates), lambda *_: None) if updates else None
+    updates = snapshots_of(spec)
+    return Watch(updates, lambda *_: None) if updates else None

@@ -10,18 +10,18 @@ import hmac
 import json
 import math
 import os
-import shutil
 import threading
 import time
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import TypeVar
 
 from agent.failures import (
     WEIGHTS_FILE,
     Cancelled,
-    StoppedEarly,
     TrainingFailed,
     Untrusted,
     raise_failure,
@@ -29,32 +29,19 @@ from agent.failures import (
 from agent.scorer import Scorer, ScoringFailed
 from agent.settings import TrainingSettings
 from agent.trace import law_of, read_trace
-from agent.watch import Watch, Watcher
+from agent.training import Rewards, Subject, Trainer
+from agent.watch import Watch
 from environments.base import Environment, InvalidPolicy, Score, Split
 from environments.registry import is_path
-from workspaces.executors.base import Executor, Job, Limits, Outcome
+from workspaces.executors.base import Executor
 from workspaces.folders import delete_folder
 from workspaces.ledger import Ledger
 from workspaces.measurements import Measurement, MeasurementKey, MeasurementStore
-from workspaces.workspace import Workspace
 
-Rewards = Literal["task", "random"]
+Answer = TypeVar("Answer")
 
 TRAINED_FILE = "trained.json"
 LAUNCHES_FILE = "trainings.jsonl"
-CPU_ALLOWANCE = 1.25
-CPU_SLACK = 2.0
-WALL_ALLOWANCE = 10.0
-UNMEASURED_ALLOWANCE = 20.0
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What is measured: a commit, the folder of its logs, and the work tree that it is trained in."""
-
-    commit: str
-    folder: Path
-    workspace: Workspace
 
 
 class Measurer:
@@ -75,10 +62,8 @@ class Measurer:
         self.environment = environment
         self.ledger = ledger
         self.store = store
-        self.executor = executor
         self.scorer = scorer
-        self.cpu_limit: float | None = None
-        self._jobs: dict[str, str] = {}
+        self.trainer = Trainer(settings, environment, executor, rewards)
         self._policy = _hash_of(sorted(environment.starting_policy().iterdir()))
         source = settings.environment
         self._domain = f"{environment.spec.name} {environment.spec.version}"
@@ -91,7 +76,13 @@ class Measurer:
     def rewarded(self, rewards: Rewards) -> Measurer:
         """The same, but what is trained gets these rewards; scores are the task's whatever they are."""
         return Measurer(
-            self.settings, self.environment, self.ledger, self.store, self.executor, self.scorer, rewards
+            self.settings,
+            self.environment,
+            self.ledger,
+            self.store,
+            self.trainer.executor,
+            self.scorer,
+            rewards,
         )
 
     def key(self, commit: str, seed: int, split: Split) -> MeasurementKey:
@@ -109,7 +100,7 @@ class Measurer:
 
     def limit_cpu(self, baseline: list[Measurement]) -> None:
         """From now on a training may take 1.25 times the CPU seconds of the slowest baseline."""
-        self.cpu_limit = round(CPU_ALLOWANCE * max(m.cpu_seconds for m in baseline) + CPU_SLACK, 1)
+        self.trainer.limit_cpu(baseline)
 
     def find(self, commit: str, seed: int, split: Split) -> Measurement | None:
         """The stored measurement of a commit on a seed index; None while there is none."""
@@ -149,7 +140,12 @@ class Measurer:
     def _train_anew(self, subject: Subject, seed: int, split: Split, watch: Watch | None = None) -> None:
         key = self.key(subject.commit, seed, split)
         folder = subject.folder / f"{split}-{seed}"
-        outcome = self._run(subject, seed, split, folder, watch)
+
+        def score(updates: int, policy: Path, seconds: float) -> Score | None:
+            return self._score_snapshot(snapshot_key(key, updates), policy, seconds)
+
+        number = self.derived(f"train:{split}:{seed}")
+        outcome = self.trainer.train(key.digest, subject, folder, number, watch, score)
         rows = read_trace(folder / "out" / "trace.jsonl")
         raise_failure(outcome, folder, len(rows))
         touched = subject.workspace.changed(subject.commit)
@@ -190,16 +186,10 @@ class Measurer:
         rows = read_trace(folder / "out" / "trace.jsonl")
         started = time.monotonic()
         try:
-            weights = hashlib.sha256((policy / WEIGHTS_FILE).read_bytes()).hexdigest()
-            score = self.scorer.score(policy, split, self._tasks_seed(split))
+            weights = _hash_of_weights(policy)
+            score = self._scored(partial(self.scorer.score, policy, split, self._tasks_seed(split)))
         except InvalidPolicy as error:
             raise TrainingFailed(str(error), early=False) from error
-        except ScoringFailed as error:
-            if self.scorer.closed:
-                raise Cancelled("The run is being stopped.") from error
-            raise Untrusted(str(error)) from error
-        except OSError as error:
-            raise Untrusted(str(error)) from error
         name = _infinite(score)
         if name is not None:
             raise TrainingFailed(f"The policy scores {name} = {score.metrics[name].value}", early=False)
@@ -218,9 +208,7 @@ class Measurer:
 
     def cancel(self, commit: str, seed: int, split: Split) -> None:
         """End this training, if it runs: whoever waits for it gets Cancelled, and nothing is stored."""
-        handle = self._jobs.get(self.key(commit, seed, split).digest)
-        if handle is not None:
-            self.executor.cancel(handle)
+        self.trainer.cancel(self.key(commit, seed, split).digest)
 
     def repeat(self, subject: Subject, seed: int, split: Split) -> Measurement:
         """Train and score anew, whatever is stored, and store nothing. Raises what `measure` raises."""
@@ -248,94 +236,28 @@ class Measurer:
         if found is not None:
             return found.score
         started = time.monotonic()
-        try:
-            score = self.scorer.score_snapshot(policy, self._tasks_seed(Split.SELECTION))
-        except ScoringFailed as error:
-            if self.scorer.closed:
-                raise Cancelled("The run is being stopped.") from error
-            raise Untrusted(str(error)) from error
+        tasks = self._tasks_seed(Split.SELECTION)
+        score = self._scored(partial(self.scorer.score_snapshot, policy, tasks))
         named = {self.settings.metric, score.primary} if score is not None else set()
         if score is None or not named <= score.metrics.keys() or _infinite(score) is not None:
             return None
-        weights = hashlib.sha256((policy / WEIGHTS_FILE).read_bytes()).hexdigest()
-        seconds = time.monotonic() - started
         self.store.put(
             Measurement(
-                key=key, score=score, policy_hash=weights, wall_seconds=trained_for, cpu_seconds=0.0,
-                score_seconds=seconds, entropy_start=None, entropy_end=None, steps=0, law=None,
+                key=key, score=score, policy_hash=_hash_of_weights(policy), wall_seconds=trained_for,
+                cpu_seconds=0.0, score_seconds=time.monotonic() - started, entropy_start=None,
+                entropy_end=None, steps=0, law=None,
             )
         )  # fmt: skip
         return score
 
-    def _run(self, subject: Subject, seed: int, split: Split, folder: Path, watch: Watch | None) -> Outcome:
-        delete_folder(folder)
-        (folder / "out").mkdir(parents=True)
-        (folder / "data").mkdir()
-        spec = self.environment.spec
-        name = self.settings.environment
-        if is_path(name):
-            shutil.copy(name, folder / "data" / "environment.py")
-            name = "environment.py"
-        job = {
-            "environment": name,
-            "seed": self.derived(f"train:{split}:{seed}"),
-            "device": self.settings.device,
-            "budget": dict(spec.budget),
-            "rewards": self.rewards,
-            "snapshots": watch.updates if watch is not None else (),
-        }
-        (folder / "data" / "job.json").write_text(json.dumps(job))
-        subject.workspace.checkout(subject.commit)
-        wall = UNMEASURED_ALLOWANCE * spec.seconds_per_attempt
-        if self.cpu_limit is not None:
-            wall = min(wall, WALL_ALLOWANCE * self.cpu_limit)
-        handle = self.executor.submit(
-            Job(
-                name=f"{subject.folder.name} {split} {seed}",
-                workspace=subject.workspace.path,
-                output=folder / "out",
-                command=spec.train_command,
-                limits=Limits(wall_seconds=wall, cpu_seconds=self.cpu_limit),
-                inputs={"/policy": self.environment.starting_policy(), "/data": folder / "data"},
-                device=self.settings.device,
-            )
-        )
-        key = self.key(subject.commit, seed, split)
-        self._jobs[key.digest] = handle
+    def _scored(self, ask: Callable[[], Answer]) -> Answer:
+        """What the scorer answers. Raises Untrusted where it failed, Cancelled where it was closed."""
         try:
-            if watch is None:
-                outcome = self.executor.wait(handle)
-            else:
-                outcome = self._wait_and_watch(handle, key, folder, watch)
-        finally:
-            del self._jobs[key.digest]
-        if outcome.cancelled:
-            raise Cancelled("The training was cancelled.")
-        return outcome
-
-    def _wait_and_watch(self, handle: str, key: MeasurementKey, folder: Path, watch: Watch) -> Outcome:
-        ended = list[str]()
-
-        def stop() -> None:
-            ended.append(handle)
-            self.executor.cancel(handle)
-
-        started = time.monotonic()
-
-        def score(updates: int, policy: Path) -> Score | None:
-            return self._score_snapshot(snapshot_key(key, updates), policy, time.monotonic() - started)
-
-        largest = max(file.stat().st_size for file in self.environment.starting_policy().iterdir())
-        watcher = Watcher(watch, folder, 2 * largest, score, stop)
-        cancelled = True
-        try:
-            outcome = self.executor.wait(handle)
-            cancelled = outcome.cancelled and not ended
-        finally:
-            hopeless = watcher.end(abandon=cancelled)
-        if hopeless is not None:
-            raise StoppedEarly(hopeless)
-        return outcome
+            return ask()
+        except ScoringFailed as error:
+            if self.scorer.closed:
+                raise Cancelled("The run is being stopped.") from error
+            raise Untrusted(str(error)) from error
 
     def _note_launch(self, subject: Subject, seed: int, split: Split) -> None:
         """One row a started training, so that anybody can count what was trained twice."""
@@ -352,6 +274,14 @@ class Measurer:
 
 def _number(key: str, purpose: str) -> int:
     return int.from_bytes(hmac.new(key.encode(), purpose.encode(), hashlib.sha256).digest()[:4], "big") >> 1
+
+
+def _hash_of_weights(policy: Path) -> str:
+    """Raises Untrusted where they cannot be read."""
+    try:
+        return hashlib.sha256((policy / WEIGHTS_FILE).read_bytes()).hexdigest()
+    except OSError as error:
+        raise Untrusted(str(error)) from error
 
 
 def _infinite(score: Score) -> str | None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from agent.failures import Cancelled, TrainingFailed, Untrusted
 from agent.laboratory import Laboratory
-from agent.measure import Subject
+from agent.training import Subject
 from environments.base import Split
 from workspaces.workspace import Workspace
 

@@ -25,7 +25,6 @@ from agent.failures import TrainingFailed
 from agent.foresight import watch_only
 from agent.history import History
 from agent.laboratory import Laboratory
-from agent.measure import Subject
 from agent.opening import Interrupted, Opened, opened, owned
 from agent.plan import describe, plan, researcher_of
 from agent.researchers.base import Researcher
@@ -33,6 +32,7 @@ from agent.seeds import SCREENING_SEED, block_after, every_seed
 from agent.settings import RunSettings
 from agent.state_files import Clock, read_json, write_json
 from agent.summary import RunSummary
+from agent.training import Subject
 from agent.workers import Workers
 from environments.base import EnvironmentSpec, Guard, Score, Split, SzilardError
 from workspaces.measurements import Measurement

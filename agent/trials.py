@@ -17,11 +17,12 @@ from pathlib import Path
 from agent.arms import Arm
 from agent.events import Message, Observer
 from agent.failures import TrainingFailed, Untrusted
-from agent.measure import Measurer, Rewards, Subject
+from agent.measure import Measurer
 from agent.opening import Opened, opened, owned
 from agent.settings import TrainingSettings
 from agent.state_files import Clock, read_json, write_json
 from agent.trace import TraceRow, read_trace
+from agent.training import Rewards, Subject
 from agent.workers import Workers
 from environments.base import Environment, Score, Split, SzilardError
 from workspaces.folders import delete_folder

@@ -11,10 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from agent.failures import WEIGHTS_FILE
 from environments.base import InvalidPolicy, Score
 from workspaces.folders import copy_plain_files
 
-SNAPSHOT_FILES = ("config.json", "model.safetensors")
+SNAPSHOT_FILES = ("config.json", WEIGHTS_FILE)
 LOOK_AGAIN_SECONDS = 0.1
 
 

@@ -58,7 +58,7 @@ class Workers:
             except BaseException:
                 self.stopping.set()
                 self._measurer.scorer.close()
-                self._measurer.executor.close()
+                self._measurer.trainer.executor.close()
                 raise
 
 

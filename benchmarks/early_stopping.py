@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agent.forecast import CHANCE, Completed, WorthKeeping, is_audited, is_trusted, least_hopeful
+from agent.forecast import CHANCE, Completed, WorthKeeping, bounds_against, stopped_after
 
 RECORDED = Path(__file__).with_name("recorded_attempts.json")
 
@@ -43,11 +43,7 @@ def replay(run: dict[str, Any]) -> Told:
         number = row["number"]
         one = Completed({int(n): value for n, value in row["snapshots"].items()}, row["screening"])
         before = [other for n, other in seen if n <= (number - 1) // workers * workers]
-        at = None
-        if not is_audited(number) and is_trusted(before, worth):
-            bounds = {updates: least_hopeful(before, updates, worth) for updates in sorted(one.snapshots)}
-            hopeless = (n for n, bound in bounds.items() if bound is not None and one.snapshots[n] < bound)
-            at = next(hopeless, None)
+        at = stopped_after(one.snapshots, bounds_against(number, before, one.snapshots, worth))
         told.attempts += 1
         told.screening += row["seconds"]
         told.everything += row["seconds"] * row["seeds"]

@@ -15,10 +15,10 @@ from typing import Any
 from agent.events import Event
 from agent.failures import TrainingFailed, Untrusted
 from agent.foresight import Foresight, watch_only
-from agent.measure import Subject
 from agent.plan import researcher_of
 from agent.run import Run, opened_run
 from agent.seeds import SCREENING_SEED, every_seed
+from agent.training import Subject
 from environments.base import Split
 from workspaces.workspace import Workspace
 

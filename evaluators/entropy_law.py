@@ -8,44 +8,15 @@ independent points.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-Values: TypeAlias = Sequence[float] | NDArray[np.float64]
+from evaluators.straight_line import Line, Values, fit_line
 
 WEAK_FIT = 0.5
 EARLY = 1 / 3
-
-
-@dataclass(frozen=True)
-class Line:
-    """Ordinary least squares of y on [x, 1]; errors with n - 2 degrees of freedom, None for n = 2.
-
-    `rmse` is the root of the mean (over n) squared residual. `r_squared` is 1.0 for a constant y, which
-    a line meets exactly.
-    """
-
-    slope: float
-    intercept: float
-    r_squared: float
-    rmse: float
-    points: int
-    mean_x: float
-    spread_x: float
-
-    def at(self, x: Values) -> NDArray[np.float64]:
-        return self.intercept + self.slope * np.asarray(x, dtype=np.float64)
-
-    def error_at(self, x: Values) -> NDArray[np.float64]:
-        """Standard error of the line at `x`; NaN where two points leave none."""
-        away = np.asarray(x, dtype=np.float64) - self.mean_x
-        freedom = self.points - 2
-        variance = self.rmse**2 * self.points / freedom if freedom else math.nan
-        return np.asarray(np.sqrt(variance * (1 / self.points + away**2 / self.spread_x)))
 
 
 @dataclass(frozen=True)
@@ -126,7 +97,7 @@ def fit_entropy_law(entropy: Values, reward: Values) -> LawFit:
         raise ValueError(f"the entropy law needs at least 3 points, got {len(spent)}")
     if not (np.isfinite(scale) and np.isfinite(rewards).all()):
         raise ValueError("the entropy law needs finite entropies (below 350 nats) and rewards")
-    line = _fit_line(spent, rewards)
+    line = fit_line(spent, rewards)
     if line is None:
         raise ValueError("the entropy law cannot be fitted: entropy is the same at every point")
     error_b, error_ceiling = line.error_at([0.0, 1.0])
@@ -190,8 +161,8 @@ def _student(freedom: int, level: float) -> float:
 
 
 def _fit_form(form: str, x: NDArray[np.float64], y: NDArray[np.float64], known: int) -> FormFit:
-    line = _fit_line(x, y)
-    early = _fit_line(x[:known], y[:known])
+    line = fit_line(x, y)
+    early = fit_line(x[:known], y[:known])
     if line is None:
         raise ValueError(f"the {form} form cannot be fitted: its regressor is the same at every point")
     if early is None or known >= len(y):
@@ -206,25 +177,3 @@ def _constant(y: NDArray[np.float64], known: int) -> FormFit:
     missed = last - y[known:]
     error = float(np.sqrt(np.square(missed).mean())) if len(missed) else None
     return FormFit("constant", 0.0, float(y.std()), error, last if len(missed) else None)
-
-
-def _fit_line(x: NDArray[np.float64], y: NDArray[np.float64]) -> Line | None:
-    """None where x does not vary, within what float64 can tell."""
-    centred = x - x.mean()
-    spread = float(centred @ centred)
-    if spread <= 1e-18 * float(x @ x) or len(x) < 2:
-        return None
-    gained = y - y.mean()
-    slope = float(centred @ gained) / spread
-    residual = gained - slope * centred
-    total = float(gained @ gained)
-    constant = total <= 1e-24 * float(y @ y)
-    return Line(
-        slope=slope,
-        intercept=float(y.mean() - slope * x.mean()),
-        r_squared=1.0 if constant else 1.0 - float(residual @ residual) / total,
-        rmse=math.sqrt(float(residual @ residual) / len(x)),
-        points=len(x),
-        mean_x=float(x.mean()),
-        spread_x=spread,
-    )

@@ -5,10 +5,11 @@ Owns the prediction bound; what is predicted from what, and what follows, is not
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
+
+from evaluators.straight_line import fit_line
 
 _HALVINGS = 60
 
@@ -43,18 +44,17 @@ def lower_prediction_bound(
         raise ValueError(f"need a weight for each of {places.size} places, got {shares.size}")
     if not 0 < chance < 0.5:
         raise ValueError(f"the chance of falling short must lie within (0, 0.5), got {chance}")
-    count, centre = len(ours), float(ours.mean())
-    spread = float(((ours - centre) ** 2).sum())
-    varies = spread > 1e-12 * max(1.0, centre * centre)
-    slope = float(((ours - centre) * theirs).sum()) / spread if varies else 0.0
-    left = theirs - theirs.mean() - slope * (ours - centre)
-    freedom = count - (2 if varies else 1)
-    deviation = math.sqrt(float((left**2).sum()) / freedom)
-    reach = np.sqrt(1.0 + 1.0 / count + ((places - centre) ** 2 / spread if varies else 0.0)) * deviation
-    expected = float(theirs.mean()) + slope * (places - centre)
+    line = fit_line(ours, theirs)
+    freedom = len(ours) - (2 if line is not None else 1)
+    if line is None:
+        expected = np.full_like(places, theirs.mean())
+        variance = theirs.var(ddof=1) * np.full_like(places, 1.0 + 1.0 / len(ours))
+    else:
+        expected, variance = line.at(places), line.variance + line.error_at(places) ** 2
+    reach = np.sqrt(variance)
     bounds = expected + float(stdtrit(freedom, chance)) * reach
     low, high = float(bounds.min()), float(bounds.max())
-    if not high > low or deviation == 0:
+    if not high > low or not reach.all():
         return low
     for _ in range(_HALVINGS):
         middle = (low + high) / 2

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 
 from agent.arms import Arm, GuardResult, crossed, value_of
 from agent.events import Message, Observer
-from agent.measure import Rewards
 from agent.studies.arms import NONE, ControlArm, learning_rate, variant
 from agent.trace import TraceRow, blocks
+from agent.training import Rewards
 from agent.trials import Trial, Trials, Variant
 from agent.winner import above_frontier, judge_confirmation
 from environments.base import Score

@@ -11,9 +11,10 @@ from typing import NoReturn
 from agent.failures import WEIGHTS_FILE
 from agent.history import History
 from agent.laboratory import Laboratory
-from agent.measure import TRAINED_FILE, Measurer, Subject
+from agent.measure import TRAINED_FILE, Measurer
 from agent.researchers.catalogue import CatalogueResearcher
 from agent.settings import RunSettings
+from agent.training import Subject
 from environments.base import Environment, EnvironmentSpec, Metric, Score, Split
 from workspaces.ledger import Ledger
 from workspaces.measurements import Measurement, MeasurementStore

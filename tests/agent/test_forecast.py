@@ -13,8 +13,10 @@ from agent.forecast import (
     forecast,
     is_audited,
     is_trusted,
+    known_bounds,
     least_hopeful,
     read_forecast,
+    stopped_after,
     updates_of,
     written,
 )
@@ -43,8 +45,7 @@ def one_worth_keeping(rng: np.random.Generator, gain: float) -> Completed:
 
 
 def stops(completed: list[Completed], one: Completed) -> bool:
-    bounds = {updates: least_hopeful(completed, updates, WORTH) for updates in one.snapshots}
-    return any(bound is not None and one.snapshots[updates] < bound for updates, bound in bounds.items())
+    return stopped_after(one.snapshots, known_bounds(completed, one.snapshots, WORTH)) is not None
 
 
 @pytest.mark.parametrize(("seen", "gain"), [(LEAST_SEEN, 0.012), (25, 0.012), (12, 0.02)])
@@ -81,9 +82,9 @@ def test_what_wins_late_switches_the_forecast_off() -> None:
     rng = np.random.default_rng(3)
     tied = [Completed({EARLY: rng.normal(0.0, 0.002)}, float(rng.normal(-0.02, 0.005))) for _ in range(20)]
     late = [Completed({EARLY: -0.05}, 0.02)]
-    assert is_trusted(tied, WORTH)
+    assert is_trusted(*false_stops(tied, WORTH))
     assert false_stops([*tied, *late], WORTH) == (1, 1)
-    assert not is_trusted([*tied, *late], WORTH)
+    assert not is_trusted(1, 1)
 
 
 def test_a_forecast_is_near_what_comes() -> None:

@@ -12,10 +12,10 @@ from agent.decision import Verdict
 from agent.dispatch import Dispatcher
 from agent.failures import Cancelled
 from agent.laboratory import Laboratory
-from agent.measure import Subject
 from agent.referee import Referee
 from agent.rounds import Race, Rounds, Trained
 from agent.seeds import seed_plan
+from agent.training import Subject
 from environments.base import Split
 from tests.agent.a_laboratory import SEEDS, build_laboratory, gained, propose, put_scores
 from workspaces.executors.base import Job, Outcome
@@ -150,7 +150,7 @@ def test_help_for_a_race_that_ends_meanwhile_is_cancelled_and_no_error(
     laboratory: Laboratory, stopping: bool
 ) -> None:
     rounds, executor, waited = Rounds(laboratory), Executor(), list[str]()
-    laboratory.measurer.executor = executor
+    laboratory.measurer.trainer.executor = executor
     subject = Subject(propose(laboratory, 1), laboratory.folder(1).path, work_tree(laboratory))
     rounds.race(1, race_at(laboratory, subject, 1))
 

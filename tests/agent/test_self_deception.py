@@ -19,10 +19,10 @@ from agent.attempt import Attempt, AttemptState
 from agent.decision import Verdict, judge
 from agent.failures import Untrusted
 from agent.laboratory import Laboratory
-from agent.measure import Subject
 from agent.referee import Referee
 from agent.rounds import Rounds
 from agent.seeds import every_seed, seed_plan
+from agent.training import Subject
 from agent.watch import Watch
 from agent.winner import above_frontier, judge_confirmation
 from environments.base import Guard, Metric, Score, Split

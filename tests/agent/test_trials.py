@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from agent.failures import TrainingFailed
-from agent.measure import Subject
 from agent.opening import Opened
 from agent.plan import plan_training
 from agent.state_files import Clock
+from agent.training import Subject
 from agent.trials import OtherComparison, Trial, Trials, Variant, open_trials
 from agent.workers import Workers
 from environments.base import Metric, Score, Split, SzilardError

@@ -1,0 +1,151 @@
+"""One training in the sandbox: its job, its limits, and the watch over its snapshots.
+
+Owns the way from a commit to the outcome of its training; what it left is judged and scored elsewhere.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from agent.failures import Cancelled, StoppedEarly
+from agent.settings import TrainingSettings
+from agent.watch import Watch, Watcher
+from environments.base import Environment, Score
+from environments.registry import is_path
+from workspaces.executors.base import Executor, Job, Limits, Outcome
+from workspaces.folders import delete_folder
+from workspaces.measurements import Measurement
+from workspaces.workspace import Workspace
+
+Rewards = Literal["task", "random"]
+ScoreSnapshot = Callable[[int, Path, float], Score | None]
+
+CPU_ALLOWANCE = 1.25
+CPU_SLACK = 2.0
+WALL_ALLOWANCE = 10.0
+UNMEASURED_ALLOWANCE = 20.0
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is trained: a commit, the folder of its logs, and the work tree that it is trained in."""
+
+    commit: str
+    folder: Path
+    workspace: Workspace
+
+
+class Trainer:
+    """Trains in the sandbox of an executor. Safe from any thread."""
+
+    def __init__(
+        self,
+        settings: TrainingSettings,
+        environment: Environment,
+        executor: Executor,
+        rewards: Rewards,
+    ) -> None:
+        self.executor = executor
+        self._settings = settings
+        self._environment = environment
+        self._rewards = rewards
+        self._cpu_limit: float | None = None
+        self._jobs: dict[str, str] = {}
+
+    def limit_cpu(self, baseline: list[Measurement]) -> None:
+        """From now on a training may take 1.25 times the CPU seconds of the slowest baseline."""
+        self._cpu_limit = round(CPU_ALLOWANCE * max(m.cpu_seconds for m in baseline) + CPU_SLACK, 1)
+
+    def train(
+        self, name: str, subject: Subject, folder: Path, seed: int, watch: Watch | None, score: ScoreSnapshot
+    ) -> Outcome:
+        """Train a commit in an emptied folder; `name` is for `cancel`.
+
+        With `watch`, snapshots are scored as it goes on: `score` gets the updates before it, its folder and
+        the wall seconds that it took.
+
+        Raises:
+            StoppedEarly: the watch saw no hope.
+            Cancelled: the run is being stopped, or the training was cancelled.
+        """
+        delete_folder(folder)
+        job = self._job(subject, folder, seed, watch.updates if watch is not None else ())
+        subject.workspace.checkout(subject.commit)
+        handle = self.executor.submit(job)
+        self._jobs[name] = handle
+        try:
+            if watch is None:
+                outcome = self.executor.wait(handle)
+            else:
+                outcome = self._wait_and_watch(handle, folder, watch, score)
+        finally:
+            del self._jobs[name]
+        if outcome.cancelled:
+            raise Cancelled("The training was cancelled.")
+        return outcome
+
+    def cancel(self, name: str) -> None:
+        """End this training, if it runs: whoever waits for it gets Cancelled."""
+        handle = self._jobs.get(name)
+        if handle is not None:
+            self.executor.cancel(handle)
+
+    def _job(self, subject: Subject, folder: Path, seed: int, snapshots: tuple[int, ...]) -> Job:
+        (folder / "out").mkdir(parents=True)
+        (folder / "data").mkdir()
+        spec, device = self._environment.spec, self._settings.device
+        name = self._settings.environment
+        if is_path(name):
+            shutil.copy(name, folder / "data" / "environment.py")
+            name = "environment.py"
+        told = {
+            "environment": name,
+            "seed": seed,
+            "device": device,
+            "budget": dict(spec.budget),
+            "rewards": self._rewards,
+            "snapshots": snapshots,
+        }
+        (folder / "data" / "job.json").write_text(json.dumps(told))
+        wall = UNMEASURED_ALLOWANCE * spec.seconds_per_attempt
+        if self._cpu_limit is not None:
+            wall = min(wall, WALL_ALLOWANCE * self._cpu_limit)
+        return Job(
+            name=f"{subject.folder.name} {folder.name}",
+            workspace=subject.workspace.path,
+            output=folder / "out",
+            command=spec.train_command,
+            limits=Limits(wall_seconds=wall, cpu_seconds=self._cpu_limit),
+            inputs={"/policy": self._environment.starting_policy(), "/data": folder / "data"},
+            device=device,
+        )
+
+    def _wait_and_watch(self, handle: str, folder: Path, watch: Watch, score: ScoreSnapshot) -> Outcome:
+        ended = list[str]()
+
+        def stop() -> None:
+            ended.append(handle)
+            self.executor.cancel(handle)
+
+        started = time.monotonic()
+
+        def scored(updates: int, policy: Path) -> Score | None:
+            return score(updates, policy, time.monotonic() - started)
+
+        largest = max(file.stat().st_size for file in self._environment.starting_policy().iterdir())
+        watcher = Watcher(watch, folder, 2 * largest, scored, stop)
+        cancelled = True
+        try:
+            outcome = self.executor.wait(handle)
+            cancelled = outcome.cancelled and not ended
+        finally:
+            hopeless = watcher.end(abandon=cancelled)
+        if hopeless is not None:
+            raise StoppedEarly(hopeless)
+        return outcome
