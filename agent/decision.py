@@ -46,11 +46,11 @@ from evaluators.significance import (
     welch_lower_bound,
 )
 
-ENTERS_WITH = 0.42
+ENTERS_WITH = 0.75
 SCREENING_DEVIATION = math.sqrt(1.5)
 FIRST_LOOK = 5
 _SPENDING_POWER = 1.0
-_GIVE_UP_AFTER = 3
+_GIVE_UP_AFTER = 2
 _HOPE = 0.25
 _MOST_SEEDS = 99
 
@@ -91,7 +91,7 @@ class NeedSeed:
 
 
 def expected_entrants(attempts: int) -> int:
-    """How many attempts are planned to pass screening; of null edits a third do."""
+    """How many attempts are planned to pass screening; of null edits a quarter do."""
     return max(2, math.ceil(attempts / 4))
 
 
@@ -139,7 +139,7 @@ def judge(
     `ENTERS_WITH` of `noise`, held half against the comparator on that seed and half against its mean over all
     screening seeds, so that one lucky seed of the comparator does not shut out everything. From the fifth
     evidence seed on it is kept as soon as a one-sided paired t test against the rules' minimum effect reaches
-    that look's threshold and every guard is shown to hold. It is reverted as soon as three or more
+    that look's threshold and every guard is shown to hold. It is reverted as soon as two or more
     evidence seeds leave no hope: a gain a quarter of a standard error above what they show, held half against
     the same seeds and half against the mean of all of the comparator's, would not pass in the end. Giving
     up, on whatever ground, cannot add false keeps.

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from agent.decision import ENTERS_WITH, SCREENING_DEVIATION
 from evaluators.prediction import lower_prediction_bound
 from evaluators.straight_line import fit_line
 
@@ -75,6 +76,11 @@ class WorthKeeping:
     gain: float
     deviation: float
     bar: float
+
+    @classmethod
+    def at(cls, gain: float, noise: float) -> WorthKeeping:
+        """A gain, where the seed standard deviation of the metric is `noise`, by the rule of `decision`."""
+        return cls(gain, SCREENING_DEVIATION * noise, ENTERS_WITH * noise)
 
     def screenings(self) -> tuple[list[float], list[float]]:
         """Changes on the screening seed, and how likely each is."""

@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 
 from agent.arms import Arm
-from agent.decision import ENTERS_WITH, SCREENING_DEVIATION, screening_change
+from agent.decision import screening_change
 from agent.forecast import (
     Completed,
     WorthKeeping,
@@ -60,11 +60,7 @@ class Foresight:
 
     def worth_keeping(self) -> WorthKeeping:
         noise = self._laboratory.noise
-        return WorthKeeping(
-            gain=reach_of(noise, self._laboratory.settings).detectable,
-            deviation=SCREENING_DEVIATION * noise,
-            bar=ENTERS_WITH * noise,
-        )
+        return WorthKeeping.at(reach_of(noise, self._laboratory.settings).detectable, noise)
 
     def trailers(self, number: int, code: str, parent: int) -> Mapping[str, str]:
         """What the snapshots of an attempt showed and foretold, as trailers of its result."""

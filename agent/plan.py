@@ -26,7 +26,7 @@ from environments.registry import is_path, load
 SHOWN_VERSIONS = ("szilard", "torch", "langgraph", "gitpython")
 SCORE_SECONDS = 2.0
 SCREENED_SHARE = 1 / 4
-RACED_SHARE = 1 / 2
+RACED_SHARE = 1 / 3
 LEAST_CONFIRMATION_SEEDS = 5
 MOST_GUARDS = 3
 _PROPOSES = {

@@ -2,6 +2,7 @@
 
 `python benchmarks/early_stopping.py` drives the rule of the product (`agent.forecast`) with what
 `record_attempts.py` recorded, in the order and the rounds of each run, and puts it beside training it all.
+Verdicts and numbers of seeds are those that each run came to.
 Exits with 1 where more of the attempts that were kept would have been stopped than may be.
 """
 
@@ -37,7 +38,7 @@ class Told:
 
 def replay(run: dict[str, Any]) -> Told:
     """Let the rule look at every attempt's snapshots, by what it would have known."""
-    told, worth, workers = Told(), WorthKeeping(**run["worth_keeping"]), run["workers"]
+    told, worth, workers = Told(), WorthKeeping.at(run["gain"], run["noise"]), run["workers"]
     seen: list[tuple[int, Completed]] = []
     for row in run["attempts"]:
         number = row["number"]

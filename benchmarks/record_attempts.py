@@ -51,8 +51,8 @@ def rows_of(directory: Path) -> dict[str, Any]:
         train_to_their_end(run)
         seeds = every_seed(run.settings.seeds)
         baseline = run.history.measurements(run.ledger.tags()["baseline"], Split.SELECTION, seeds)
-        foresight = Foresight(run.laboratory(baseline, researcher_of(run.settings)))
-        worth = foresight.worth_keeping()
+        laboratory = run.laboratory(baseline, researcher_of(run.settings))
+        foresight = Foresight(laboratory)
         attempts = []
         for number, one in foresight.trained_to_their_end().items():
             record = run.ledger.attempt(number)
@@ -75,7 +75,8 @@ def rows_of(directory: Path) -> dict[str, Any]:
             "seed": run.settings.seed,
             "updates": run.spec.budget["updates"],
             "workers": run.settings.workers,
-            "worth_keeping": {"gain": worth.gain, "deviation": worth.deviation, "bar": worth.bar},
+            "gain": foresight.worth_keeping().gain,
+            "noise": laboratory.noise,
             "attempts": attempts,
         }
 

@@ -123,7 +123,7 @@ def test_who_enters_never_hangs_on_the_comparators_evidence(
 
 
 def test_who_enters_hangs_on_every_screening_seed_of_the_comparator() -> None:
-    gain = 0.25 * NOISE + 0.001
+    gain = 0.75 * NOISE + 0.0005
     level = arm([0.669] * (SEEDS + 3))
     assert isinstance(judge_screening(0.669 + gain, level), NeedSeed)
     for seed in (0, SEEDS + 1, SEEDS + 2):
@@ -141,7 +141,7 @@ def judge_screening(score: float, comparator: Arm) -> Verdict | NeedSeed:
 
 def test_attempt_without_gain_costs_few_seeds_but_its_alpha() -> None:
     verdict, trained = race(arm(above(BASELINE, [0.004, 0.001, -0.003, -0.001, 0.1, 0.1])))
-    assert (verdict.outcome, trained, verdict.alpha_spent) == ("reverted", 4, 0.02)
+    assert (verdict.outcome, trained, verdict.alpha_spent) == ("reverted", 3, 0.02)
 
 
 def test_undecided_attempt_says_how_many_seeds_it_needs() -> None:
@@ -251,7 +251,7 @@ def test_a_gain_below_the_effect_of_interest_is_not_kept() -> None:
     assert verdict.outcome == "inconclusive"
     assert "over 0.006" in verdict.reason
     hopeless, trained = race(gains, rules=Rules(minimum_effect=0.1))
-    assert (hopeless.outcome, trained) == ("reverted", 4)
+    assert (hopeless.outcome, trained) == ("reverted", 3)
 
 
 def test_an_effect_of_three_and_a_half_deviations_of_an_arm_is_usually_found() -> None:

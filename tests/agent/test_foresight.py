@@ -9,6 +9,7 @@ from agent.forecast import LEAST_SEEN
 from agent.foresight import Foresight
 from agent.laboratory import Laboratory
 from agent.measure import snapshot_key
+from agent.watch import Watch
 from environments.base import Metric, Score, Split
 from tests.agent.a_laboratory import build_laboratory, propose, put_scores
 from workspaces.measurements import Measurement
@@ -40,17 +41,22 @@ def complete(laboratory: Laboratory, numbers: range) -> None:
         laboratory.ledger.commit_result(number, verdict="reverted", reason="screened out", trailers={})
 
 
+def watch_when_enough_was_seen(directory: Path, number: int) -> Watch:
+    laboratory = laboratory_with_updates(directory)
+    put_snapshots(laboratory, laboratory.baseline, 0.4)
+    complete(laboratory, range(1, LEAST_SEEN + 1))
+    watch = Foresight(laboratory).watch(number, laboratory.baseline)
+    assert watch is not None
+    return watch
+
+
 def test_nothing_is_watched_where_the_comparator_left_no_snapshots(tmp_path: Path) -> None:
     laboratory = laboratory_with_updates(tmp_path)
     assert Foresight(laboratory).watch(1, laboratory.baseline) is None
 
 
 def test_what_lags_far_behind_is_hopeless_and_what_keeps_up_is_not(tmp_path: Path) -> None:
-    laboratory = laboratory_with_updates(tmp_path)
-    put_snapshots(laboratory, laboratory.baseline, 0.4)
-    complete(laboratory, range(1, LEAST_SEEN + 1))
-    watch = Foresight(laboratory).watch(LEAST_SEEN + 1, laboratory.baseline)
-    assert watch is not None
+    watch = watch_when_enough_was_seen(tmp_path, LEAST_SEEN + 1)
     assert watch.updates == UPDATES
     reason = watch.judge(20, Score("S", {"S": Metric(0.2)}))
     assert reason is not None
@@ -59,19 +65,11 @@ def test_what_lags_far_behind_is_hopeless_and_what_keeps_up_is_not(tmp_path: Pat
 
 
 def test_an_audited_attempt_is_watched_but_never_stopped(tmp_path: Path) -> None:
-    laboratory = laboratory_with_updates(tmp_path)
-    put_snapshots(laboratory, laboratory.baseline, 0.4)
-    complete(laboratory, range(1, LEAST_SEEN + 1))
-    watch = Foresight(laboratory).watch(LEAST_SEEN + 2, laboratory.baseline)
-    assert watch is not None
+    watch = watch_when_enough_was_seen(tmp_path, LEAST_SEEN + 2)
     assert watch.judge(20, Score("S", {"S": Metric(0.2)})) is None
 
 
 def test_a_snapshot_that_says_nothing_of_the_metric_foretells_nothing(tmp_path: Path) -> None:
-    laboratory = laboratory_with_updates(tmp_path)
-    put_snapshots(laboratory, laboratory.baseline, 0.4)
-    complete(laboratory, range(1, LEAST_SEEN + 1))
-    watch = Foresight(laboratory).watch(LEAST_SEEN + 1, laboratory.baseline)
-    assert watch is not None
+    watch = watch_when_enough_was_seen(tmp_path, LEAST_SEEN + 1)
     assert watch.judge(20, Score("other", {"other": Metric(0.0)})) is None
     assert watch.judge(20, Score("S", {"S": Metric(float("nan"))})) is None

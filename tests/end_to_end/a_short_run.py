@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+
+from tests.agent.scripted_server import Answer, Request, ScriptedServer, said
 
 SZILARD = str(Path(sys.executable).parent / "szilard")
 ENVIRONMENT = str(Path(__file__).parent / "quick_countdown.py")
@@ -15,9 +19,11 @@ GOAL = "Solve more countdown problems in up to 16 tries"
 PASSING = ("Train-Seconds:", "committer ", "author ")
 
 
-def run_command(runs: Path, name: str, *, attempts: int = 3, workers: int = 1) -> list[str]:
+def run_command(
+    runs: Path, name: str, *, attempts: int = 3, workers: int = 1, environment: str = ENVIRONMENT
+) -> list[str]:
     return [
-        *(SZILARD, "run", GOAL, "--environment", ENVIRONMENT, "--runs-dir", str(runs), "--name", name),
+        *(SZILARD, "run", GOAL, "--environment", environment, "--runs-dir", str(runs), "--name", name),
         *("--attempts", str(attempts), "--seeds", "2", "--workers", str(workers), "--json"),
     ]
 
@@ -73,3 +79,31 @@ def processes_of(run: Path) -> list[str]:
         except OSError:
             continue
     return found
+
+
+def trailer(run: Path, number: int, name: str) -> str:
+    """What the last commit of an attempt says under this name; empty if nothing."""
+    return git(
+        run, "log", "-1", f"--format=%(trailers:key={name},valueonly)", f"attempts/{number:04d}"
+    ).strip()
+
+
+def run_proposing(
+    propose: Callable[[int], dict[str, object]], command: Sequence[str], requests: int
+) -> subprocess.CompletedProcess[str]:
+    """A run command ended, in which a scripted language model proposes this for every attempt's number."""
+
+    def answer(request: Request) -> Answer:
+        found = re.search(r"This is attempt (\d+) of", request.messages[1]["content"])
+        assert found is not None
+        return said(json.dumps(propose(int(found.group(1)))))
+
+    with ScriptedServer(*[answer] * requests) as server:
+        reach = {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "sk-none"}
+        return subprocess.run(
+            [*command, "--model", "scripted"],
+            capture_output=True,
+            text=True,
+            timeout=550,
+            env={**os.environ, **reach},
+        )

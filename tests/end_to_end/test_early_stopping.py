@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import json
-import os
-import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from agent.forecast import LEAST_SEEN
-from tests.agent.scripted_server import Answer, Request, ScriptedServer, said
-from tests.end_to_end.a_short_run import ENVIRONMENT, SZILARD, git
+from tests.end_to_end.a_short_run import (
+    ENVIRONMENT,
+    SZILARD,
+    finish,
+    git,
+    run_command,
+    run_proposing,
+    trailer,
+)
 
 pytestmark = pytest.mark.slow
 
 HARMLESS, HOPELESS, AUDITED = LEAST_SEEN, LEAST_SEEN + 1, LEAST_SEEN + 2
 ATTEMPTS = AUDITED
-NUMBER = re.compile(r"This is attempt (\d+) of")
 START = "    policy = session.starting_policy()\n"
 RATE = "LEARNING_RATE = 6e-4\n"
 
@@ -30,43 +34,25 @@ OWN_SCORE = """
 """
 
 
-def answer(request: Request) -> Answer:
-    found = NUMBER.search(request.messages[1]["content"])
-    assert found is not None
-    number = int(found.group(1))
+def proposal(number: int) -> dict[str, object]:
     edit = {"search": START, "replace": f"{START}    torch.rand({number}, device=session.device)\n"}
     if number > HARMLESS:
         edit = {"search": RATE, "replace": f"LEARNING_RATE = {number}e-2\n"}
-    proposal = {
+    return {
         "hypothesis": f"Edit {number} is foreseen",
         "mechanism": "It is there to be foreseen.",
         "predicted_score_change": 0.0,
         "predicted_entropy": 0.5,
         "edits": [{"path": "recipe.py", **edit}],
     }
-    return said(json.dumps(proposal))
 
 
 @pytest.fixture(scope="module")
 def ended(tmp_path_factory: pytest.TempPathFactory) -> Path:
     runs = tmp_path_factory.mktemp("foreseen")
-    with ScriptedServer(*[answer] * ATTEMPTS) as server:
-        command = [
-            *(SZILARD, "run", "Solve more", "--environment", ENVIRONMENT, "--runs-dir", str(runs)),
-            *("--name", "run", "--attempts", str(ATTEMPTS), "--seeds", "2", "--workers", "1"),
-            *("--model", "scripted", "--json"),
-        ]
-        reach = {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "sk-none"}
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=550, env={**os.environ, **reach}
-        )
+    done = run_proposing(proposal, run_command(runs, "run", attempts=ATTEMPTS), ATTEMPTS)
     assert done.returncode == 0, done.stderr
     return runs / "run"
-
-
-def trailer(run: Path, number: int, name: str) -> str:
-    pattern = f"--format=%(trailers:key={name},valueonly)"
-    return git(run, "log", "-1", pattern, f"attempts/{number:04d}").strip()
 
 
 def test_a_hopeless_attempt_is_stopped_once_enough_was_seen(ended: Path) -> None:
@@ -109,11 +95,6 @@ def test_a_domain_whose_snapshots_say_nothing_of_its_metric_is_researched_withou
     domain = tmp_path / "own_metric.py"
     quick = Path(ENVIRONMENT).read_text().replace('metric="pass_at_1"', 'metric="right", metrics=("right",)')
     domain.write_text(quick + OWN_SCORE)
-    command = [
-        *(SZILARD, "run", "Solve more", "--environment", str(domain), "--runs-dir", str(tmp_path)),
-        *("--name", "run", "--attempts", "1", "--seeds", "2", "--workers", "1", "--json"),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
+    finish(run_command(tmp_path, "run", attempts=1, environment=str(domain)))
     assert trailer(tmp_path / "run", 1, "Verdict") in {"kept", "reverted", "inconclusive"}
     assert trailer(tmp_path / "run", 1, "Snapshot-Changes") == ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import socket
 import subprocess
@@ -12,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.agent.scripted_server import Answer, Request, ScriptedServer, said
-from tests.end_to_end.a_short_run import SZILARD, git, processes_of
+from tests.end_to_end.a_short_run import SZILARD, git, processes_of, run_command, run_proposing, trailer
 
 pytestmark = pytest.mark.slow
 
@@ -22,7 +20,6 @@ TOP = "import torch\nfrom torch import Tensor\n"
 LOOP = "    for step in range(STEPS):\n"
 END = "        session.record(step, rollout, advantages, notes.summary())\n    return average\n"
 START = "    policy = session.starting_policy()\n"
-NUMBER = re.compile(r"This is attempt (\d+) of")
 
 
 Edits = tuple[tuple[str, str], ...]
@@ -167,10 +164,6 @@ class Ended:
     candidates: tuple[Candidate, ...]
     connections: int
 
-    def trailer(self, number: int, name: str) -> str:
-        pattern = f"--format=%(trailers:key={name},valueonly)"
-        return git(self.run, "log", "-1", pattern, f"attempts/{number:04d}").strip()
-
 
 @pytest.fixture(scope="module")
 def ended(tmp_path_factory: pytest.TempPathFactory) -> Ended:
@@ -186,22 +179,8 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> Ended:
 
 def run(folder: Path, proposals: tuple[Candidate, ...]) -> subprocess.CompletedProcess[str]:
     """The run in which a scripted language model makes these proposals, and repairs none of them."""
-
-    def answer(request: Request) -> Answer:
-        found = NUMBER.search(request.messages[1]["content"])
-        assert found is not None
-        return said(json.dumps(proposal(proposals[int(found.group(1)) - 1])))
-
-    with ScriptedServer(*[answer] * (3 * len(proposals))) as server:
-        command = [
-            *(SZILARD, "run", "Make the entropy misbehave", "--environment", ENVIRONMENT),
-            *("--runs-dir", str(folder), "--name", "hostile", "--attempts", str(len(proposals))),
-            *("--seeds", "2", "--workers", "2", "--model", "scripted", "--json"),
-        ]
-        reach = {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "sk-none"}
-        return subprocess.run(
-            command, capture_output=True, text=True, timeout=550, env={**os.environ, **reach}
-        )
+    command = run_command(folder, "hostile", attempts=len(proposals), workers=2, environment=ENVIRONMENT)
+    return run_proposing(lambda number: proposal(proposals[number - 1]), command, 3 * len(proposals))
 
 
 def proposal(candidate: Candidate) -> dict[str, object]:
@@ -238,7 +217,7 @@ def test_the_run_goes_on_to_its_end_and_keeps_nothing(ended: Ended) -> None:
 
 def test_each_ends_with_a_verdict_that_names_what_happened(ended: Ended) -> None:
     told = {
-        candidate.hypothesis: (ended.trailer(number, "Verdict"), ended.trailer(number, "Reason"))
+        candidate.hypothesis: (trailer(ended.run, number, "Verdict"), trailer(ended.run, number, "Reason"))
         for number, candidate in enumerate(ended.candidates, start=1)
     }
     wrong = {

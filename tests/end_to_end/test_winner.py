@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.agent.scripted_server import ScriptedServer, said
-from tests.end_to_end.a_short_run import SZILARD, git
+from tests.end_to_end.a_short_run import SZILARD, git, run_proposing
 
 pytestmark = pytest.mark.slow
 
@@ -49,16 +47,11 @@ def szilard(*arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> Found:
     folder = tmp_path_factory.mktemp("winner")
-    with ScriptedServer(said(json.dumps(PROPOSAL))) as server:
-        reach = {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "sk-none"}
-        command = [
-            *(SZILARD, "run", "Write more products", "--environment", ENVIRONMENT, "--attempts", "1"),
-            *("--runs-dir", str(folder), "--name", "found", "--seeds", "5", "--workers", "2"),
-            *("--model", "scripted", "--json"),
-        ]
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=500, env={**os.environ, **reach}
-        )
+    command = [
+        *(SZILARD, "run", "Write more products", "--environment", ENVIRONMENT, "--attempts", "1"),
+        *("--runs-dir", str(folder), "--name", "found", "--seeds", "5", "--workers", "2", "--json"),
+    ]
+    done = run_proposing(lambda _: PROPOSAL, command, 1)
     assert done.returncode == 0, done.stderr
     return Found(folder / "found", json.loads(done.stdout.splitlines()[-1]))
 
