@@ -9,7 +9,7 @@ the snapshots. Worth keeping is a gain that the run's seeds show four times in f
 its change on the screening seed is that gain and the noise of a screening, cut off at the bar. The entropy
 law has no say, since it foresees the training reward and would stop those who win late by keeping entropy.
 
-Attempts that were stopped are not seen again, so every fifth attempt is trained to its end whatever is
+Attempts that were stopped are not seen again, so every tenth attempt is trained to its end whatever is
 foreseen; and the rule is off as long as it would have stopped too many of those that reached the gain.
 """
 
@@ -27,8 +27,8 @@ from evaluators.straight_line import fit_line
 
 SHARES = (0.2, 0.4)
 CHANCE = 0.05
-LEAST_SEEN = 8
-AUDITED = 5
+LEAST_SEEN = 6
+AUDITED = 10
 _DOUBT = 0.1
 _REACH = 4.0
 _PLACES = 80

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from agent.forecast import LEAST_SEEN
+from agent.forecast import AUDITED, LEAST_SEEN
 from agent.foresight import Foresight
 from agent.laboratory import Laboratory
 from agent.measure import snapshot_key
@@ -65,7 +65,7 @@ def test_what_lags_far_behind_is_hopeless_and_what_keeps_up_is_not(tmp_path: Pat
 
 
 def test_an_audited_attempt_is_watched_but_never_stopped(tmp_path: Path) -> None:
-    watch = watch_when_enough_was_seen(tmp_path, LEAST_SEEN + 2)
+    watch = watch_when_enough_was_seen(tmp_path, AUDITED)
     assert watch.judge(20, Score("S", {"S": Metric(0.2)})) is None
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.forecast import LEAST_SEEN
+from agent.forecast import AUDITED
 from tests.end_to_end.a_short_run import (
     ENVIRONMENT,
     SZILARD,
@@ -21,7 +21,7 @@ from tests.end_to_end.a_short_run import (
 
 pytestmark = pytest.mark.slow
 
-HARMLESS, HOPELESS, AUDITED = LEAST_SEEN, LEAST_SEEN + 1, LEAST_SEEN + 2
+HARMLESS, HOPELESS = AUDITED - 2, AUDITED - 1
 ATTEMPTS = AUDITED
 START = "    policy = session.starting_policy()\n"
 RATE = "LEARNING_RATE = 6e-4\n"
@@ -63,7 +63,7 @@ def test_a_hopeless_attempt_is_stopped_once_enough_was_seen(ended: Path) -> None
     assert trailer(ended, HOPELESS, "Forecast-Calibration").startswith("would have stopped 0 of ")
 
 
-def test_harmless_ones_and_every_fifth_are_trained_to_their_end(ended: Path) -> None:
+def test_harmless_ones_and_every_tenth_are_trained_to_their_end(ended: Path) -> None:
     verdicts = {number: trailer(ended, number, "Verdict") for number in range(1, ATTEMPTS + 1)}
     assert [number for number, verdict in verdicts.items() if verdict == "stopped-early"] == [HOPELESS]
     assert float(trailer(ended, AUDITED, "Score-Change")) < -0.05
