@@ -40,8 +40,8 @@ class Ending:
     clock: Clock
 
     def reserve(self, baseline: Mapping[int, Measurement]) -> float:
-        """Seconds that confirmation and frontier will take."""
-        trainings = Confirming.trainings(self.settings, self.environment)
+        """Seconds that the race of an attempt just begun, confirmation and frontier may take."""
+        trainings = self.settings.seeds + Confirming.trainings(self.settings, self.environment)
         return _seconds_each(baseline) * trainings / self.settings.workers
 
     def finish(self, baseline: Mapping[int, Measurement]) -> RunSummary:

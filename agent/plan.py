@@ -196,14 +196,14 @@ def _cost(settings: RunSettings, spec: EnvironmentSpec) -> str:
     def took(trainings: float) -> str:
         return f"{_counted(round(trainings), 'training')}, {_minutes(max(1, round(trainings / pace)))}"
 
-    whole = around + settings.attempts * an_attempt
-    if settings.minutes is None or settings.minutes >= whole / pace:
+    whole, last_race = around + settings.attempts * an_attempt, settings.seeds
+    if settings.minutes is None or settings.minutes >= (whole + last_race) / pace:
         return f"about {took(whole)}"
-    fitting = int((settings.minutes * pace - around) / an_attempt)
+    fitting = int((settings.minutes * pace - around - last_race) / an_attempt)
     if fitting < 1:
         return (
-            f"{_minutes(settings.minutes)} may be too short for any attempt: baseline and confirmation alone "
-            f"are about {took(around)}"
+            f"{_minutes(settings.minutes)} may be too short for any attempt: baseline, one race and "
+            f"confirmation alone are about {took(around + last_race)}"
         )
     return (
         f"{_minutes(settings.minutes)}, which hold about {fitting} of the "

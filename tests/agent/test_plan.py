@@ -93,7 +93,7 @@ def test_the_cost_never_exceeds_the_minutes_and_says_what_fits_into_them(tmp_pat
     )
     tight = cost(planned(tmp_path, attempts=30, seeds=12, minutes=1))
     assert tight.startswith(
-        "Cost: 1 minute may be too short for any attempt: baseline and confirmation alone"
+        "Cost: 1 minute may be too short for any attempt: baseline, one race and confirmation alone"
     )
 
 
