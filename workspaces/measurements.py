@@ -112,7 +112,7 @@ class MeasurementStore:
             MeasurementError: its file is damaged.
         """
         path = self._path(key)
-        return self._read(path) if path.exists() else None
+        return self.read(path) if path.exists() else None
 
     def put(self, measurement: Measurement) -> None:
         """Store a measurement; nothing happens if the same one is there.
@@ -130,7 +130,7 @@ class MeasurementStore:
             ) from None
         with self._lock:
             if path.exists():
-                if self._read(path).to_json() != json.loads(text):
+                if self.read(path).to_json() != json.loads(text):
                     raise MeasurementError(
                         f"{path} holds another measurement of the same key. Measurements are immutable: "
                         "move that file away if it is wrong, then repeat."
@@ -152,12 +152,12 @@ class MeasurementStore:
         Raises:
             MeasurementError: a file is damaged.
         """
-        return [self._read(path) for path in sorted(self.directory.glob("*.json"))]
+        return [self.read(path) for path in sorted(self.directory.glob("*.json"))]
 
     def _path(self, key: MeasurementKey) -> Path:
         return self.directory / f"{key.digest}.json"
 
-    def _read(self, path: Path) -> Measurement:
+    def read(self, path: Path) -> Measurement:
         try:
             measurement = Measurement.from_json(json.loads(path.read_text()))
             json.dumps(measurement.to_json(), allow_nan=False)

@@ -26,6 +26,7 @@ _VERBS = (
     "log",
     "show",
     "diff",
+    "fsck",
     "controls",
     "study",
     "env",

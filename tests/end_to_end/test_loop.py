@@ -121,6 +121,8 @@ def test_killed_run_resumes_without_losing_or_doubling_an_attempt(
         if (runs / name / "run.json").exists():
             command = resume_command(runs / name)
     finish(command)
+    agreed = subprocess.run([SZILARD, "fsck", str(runs / name)], capture_output=True, text=True)
+    assert agreed.returncode == 0, agreed.stdout
     assert story(runs / name) == story(undisturbed)
     counted = launches(runs / name)
     assert counted.keys() == launches(undisturbed).keys()
