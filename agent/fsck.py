@@ -16,6 +16,7 @@ from pathlib import Path
 
 from agent.confirm import CONFIRMATION_FILE
 from agent.dispatch import CHECKPOINTS
+from agent.findings import Fault, Finding
 from agent.opening import REPOSITORY
 from agent.seeds import SCREENING_SEED
 from agent.settings import RunSettings
@@ -27,39 +28,6 @@ from workspaces.ledger import Ledger, LedgerError
 from workspaces.measurements import Measurement, MeasurementError, MeasurementStore
 
 MEASUREMENTS = "measurements"
-_SHOWN = 3
-
-
-@dataclass(frozen=True)
-class Fault:
-    """What is wrong, and the command that mends it; empty where none does."""
-
-    what: str
-    mending: str = ""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One check: what it looked at, and what is wrong with it."""
-
-    name: str
-    looked_at: str
-    faults: Sequence[Fault]
-
-    @property
-    def holds(self) -> bool:
-        return not self.faults
-
-    def told(self) -> str:
-        """What was found, in a sentence or three."""
-        if self.holds:
-            return self.looked_at
-        shown = "; ".join(fault.what for fault in self.faults[:_SHOWN])
-        return shown + (f"; and {len(self.faults) - _SHOWN} more" if len(self.faults) > _SHOWN else "")
-
-    def mending(self) -> list[str]:
-        """The commands that mend it, each once."""
-        return list(dict.fromkeys(fault.mending for fault in self.faults if fault.mending))
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ _VERBS = (
     "show",
     "diff",
     "fsck",
+    "doctor",
     "controls",
     "study",
     "env",

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from dataclasses import asdict
 from pathlib import Path
 
 import click
 
 from agent.cli.find import find_run, json_option, runs_dir_option
-
-DISAGREES = 1
 
 
 @click.command(short_help="Prove that a run's ledger, files and index agree.")
@@ -30,16 +26,6 @@ def command(run: str, runs_dir: Path, as_json: bool) -> None:
     directory = find_run(run, runs_dir)
 
     from agent import fsck
-    from workspaces.review import text
+    from agent.cli.findings import tell
 
-    findings = fsck.check(directory)
-    if as_json:
-        text.print_json([{"holds": finding.holds, **asdict(finding)} for finding in findings])
-    else:
-        for finding in findings:
-            click.echo(
-                text.one_line(f"{'ok' if finding.holds else 'FAIL'}  {finding.name}: {finding.told()}")
-            )
-            for mending in finding.mending():
-                click.echo(f"      mend it: {text.one_line(mending)}")
-    sys.exit(0 if all(finding.holds for finding in findings) else DISAGREES)
+    tell(fsck.check(directory), as_json=as_json)
