@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
 from agent.arms import LEVEL, Arm, crossed, signed
@@ -16,7 +17,7 @@ from agent.closing import ClosingTraining, InParallel, measure_all
 from agent.confirm import Confirming
 from agent.events import Message
 from agent.researchers.configuration import Configuration, edits, ordered, read, scientific
-from agent.researchers.control_table import Table, table_of
+from agent.researchers.control_table import SEVERAL, Table, table_of
 from agent.state_files import read_json, write_json
 from environments.base import Split, SzilardError
 from evaluators.significance import CrossedInterval
@@ -64,8 +65,8 @@ def ablate(confirming: Confirming, in_parallel: InParallel) -> dict[str, Any]:
     """
     path = confirming.directory / ABLATION_FILE
     number = confirming.history.incumbent_number()
-    if path.exists() and read_json(path).get("attempt") == number:
-        return read_json(path)
+    if path.exists() and (found := read_ablation(path))["attempt"] == number:
+        return found
     if not number:
         raise NothingToLeaveOut(f"{confirming.directory} kept nothing, so there is nothing to leave out.")
     parts = parts_of(confirming)
@@ -101,6 +102,15 @@ def ablate(confirming: Confirming, in_parallel: InParallel) -> dict[str, Any]:
     ledger.store_evidence(evidence)
     write_json(path, result)
     return result
+
+
+def read_ablation(path: Path) -> dict[str, Any]:
+    """What an earlier ablation wrote.
+
+    Raises:
+        SzilardError: the file is missing or damaged.
+    """
+    return read_json(path, "attempt", "parts", "seeds")
 
 
 def sentence(ablation: Mapping[str, Any]) -> str:
@@ -154,22 +164,41 @@ def _settings(winner: Mapping[str, str], baseline: Mapping[str, str]) -> Iterato
     ours, theirs = read(winner, table), read(baseline, table)
     if ours is None or theirs is None:
         return
-    for label, rest in _reductions(ours, theirs, table):
+    for label, rest in reductions(ours, theirs, table):
         changed = edits(winner, rest, baseline, table)
         if changed:
             files = apply_edits(winner, changed, editable=tuple(winner), protected=())
             yield Part(label, files)
 
 
-def _reductions(
+def _instead_of(
+    name: str, held: Mapping[str, float], mine: Mapping[str, float], table: Table
+) -> dict[str, float]:
+    """What the baseline has in the place of a control: its own value of it, or what the control displaced."""
+    if name in held:
+        return {name: held[name]}
+    slot = table[name].slot
+    if slot in SEVERAL:
+        return {}
+    return {n: v for n, v in held.items() if table[n].slot == slot and n not in mine}
+
+
+def reductions(
     ours: Configuration, theirs: Configuration, table: Table
 ) -> Sequence[tuple[str, Configuration]]:
-    held, found = dict(theirs.controls), []
+    """What is left of `ours` when one setting is the baseline's again, each with the setting's label."""
+    held, mine, found = dict(theirs.controls), dict(ours.controls), []
     for name, value in ours.controls:
         if held.get(name) != value:
-            kept = {**dict(ours.controls), name: held.get(name, 0.0)}
-            rest = ordered({n: v for n, v in kept.items() if n != name or name in held}, table)
-            found.append((table[name].described(value), replace(ours, controls=rest)))
+            rest = {n: v for n, v in mine.items() if n != name} | _instead_of(name, held, mine, table)
+            found.append((table[name].described(value), replace(ours, controls=ordered(rest, table))))
+    for name, value in theirs.controls:
+        displaced = table[name].slot not in SEVERAL and any(
+            table[other].slot == table[name].slot for other in mine
+        )
+        if name not in mine and not displaced:
+            whole = ordered(mine | {name: value}, table)
+            found.append((f"the removal of {table[name].described(value)}", replace(ours, controls=whole)))
     if ours.learning_rate != theirs.learning_rate:
         label = f"learning rate {scientific(ours.learning_rate)}"
         found.append((label, replace(ours, learning_rate=theirs.learning_rate)))

@@ -20,12 +20,16 @@ from agent.history import History
 from agent.measure import Measurer
 from agent.seeds import seed_plan
 from agent.settings import RunSettings
-from agent.state_files import read_json, write_json
+from agent.state_files import damaged, read_json, write_json
 from environments.base import Environment, FrontierPoint, Split, SzilardError
 from workspaces.ledger import Ledger
 
 CONFIRMATION_FILE = "confirmation.json"
 FRONTIER_SEEDS = 5
+WRITTEN = (
+    *("baseline", "winner", "change", "interval", "confirmed", "reason", "guards", "metrics", "frontier"),
+    *("above_frontier", "frontier_reason", "opened", "selection_change", "hypothesis"),
+)
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,7 @@ def confirm(confirming: Confirming, in_parallel: InParallel) -> dict[str, Any]:
     """
     path = confirming.directory / CONFIRMATION_FILE
     if path.exists():
-        return read_json(path)
+        return read_confirmation(path)
     winner = confirming.history.incumbent_number()
     split = Split.CONFIRMATION if winner else Split.SELECTION
     contenders = _contenders(confirming, winner, split)
@@ -86,6 +90,19 @@ def confirm(confirming: Confirming, in_parallel: InParallel) -> dict[str, Any]:
     confirming.ledger.store_evidence(evidence)
     write_json(path, result)
     return result
+
+
+def read_confirmation(path: Path) -> dict[str, Any]:
+    """What an earlier confirmation wrote.
+
+    Raises:
+        SzilardError: the file is missing or damaged.
+    """
+    found = read_json(path, *WRITTEN)
+    winner = found["winner"]
+    if winner is not None and not (isinstance(winner, dict) and {"attempt", "seeds"} <= winner.keys()):
+        raise damaged(path, "it names no winner")
+    return found
 
 
 def reopen(directory: Path) -> None:
@@ -105,7 +122,7 @@ def reopen(directory: Path) -> None:
 def _openings(directory: Path) -> int:
     """How often the sealed tasks were opened before the present confirmation."""
     earlier = directory.glob("confirmation-*.json")
-    return sum(bool(read_json(path)["winner"]) for path in earlier)
+    return sum(bool(read_confirmation(path)["winner"]) for path in earlier)
 
 
 def _contenders(confirming: Confirming, winner: int, split: Split) -> list[Contender]:

@@ -15,6 +15,9 @@ from environments.base import FrontierPoint, Split
 from workspaces.measurements import Measurement
 
 BASELINE = "baseline"
+NO_FRONTIER = FrontierVerdict(
+    None, None, None, None, "not to be placed beside a frontier: the domain names none"
+)
 Measured = Mapping[str, Mapping[int, Measurement]]
 
 
@@ -60,7 +63,7 @@ def confirmation_of(
         }
     judged = judge_confirmation(arms[winner], arms[BASELINE], settings)
     frontier = {label: arm for label, arm in arms.items() if label != winner}
-    above = above_frontier(arms[winner], frontier, settings)
+    above = above_frontier(arms[winner], frontier, settings) if points else NO_FRONTIER
     for row in result["frontier"]:
         row |= _lead(above, row["label"])
     return result | {

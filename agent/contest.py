@@ -14,7 +14,7 @@ from agent.failures import StoppedEarly, TrainingFailed, Untrusted
 from agent.foresight import Foresight
 from agent.laboratory import Laboratory
 from agent.rounds import Rounds, Trained
-from agent.seeds import SCREENING_SEED
+from agent.seeds import SCREENING_SEED, seed_plan
 from agent.training import Subject
 from environments.base import Split
 from workspaces.workspace import Workspace
@@ -60,6 +60,7 @@ class Contest:
         self.workspace = workspace
         self.rounds = rounds
         self._foresight = foresight
+        self._screening = seed_plan(laboratory.settings.seeds).screening
         self._tell = tell
 
     def train(self, state: AttemptState) -> AttemptState:
@@ -67,7 +68,9 @@ class Contest:
         self._tell(number, "train", detail=f"seed {seed}")
         trained = self.of_attempt(state, seed)
         self.rounds.wait(lambda: not self.rounds.helped(trained), self.workspace)
-        watch = self._foresight.watch(number, state["parent_commit"]) if seed == SCREENING_SEED else None
+        watch = None
+        if seed == SCREENING_SEED:
+            watch = self._foresight.watch(number, state["parent"], state["parent_commit"])
         try:
             self._trusted(state, partial(self.laboratory.measurer.train, watch=watch))
         except StoppedEarly as foreseen:
@@ -89,11 +92,12 @@ class Contest:
             return {"ended": "crashed", "reason": error.headline}
         except Untrusted as error:
             return {"ended": "void", "reason": str(error)}
-        if seed != SCREENING_SEED:
+        asked = (seed,) if seed != SCREENING_SEED else self._screening
+        for other in asked:
             try:
-                self._measure_comparator(state)
+                self._measure_comparator(state, other)
             except (TrainingFailed, Untrusted) as error:
-                reason = f"attempt {state['parent']} could not be measured on seed {seed}: {error}"
+                reason = f"attempt {state['parent']} could not be measured on seed {other}: {error}"
                 return {"ended": "void", "reason": reason.partition("\n")[0]}
         metric = measured.score.metrics[self.laboratory.settings.metric]
         self._tell(
@@ -119,12 +123,12 @@ class Contest:
             measurer.forget(subject, seed, Split.SELECTION)
             return work(subject, seed, Split.SELECTION)
 
-    def _measure_comparator(self, state: AttemptState) -> None:
-        """Measure the other side of the race on the attempt's seed, if nobody has."""
-        trained = self.of_comparator(state, state["seed"])
+    def _measure_comparator(self, state: AttemptState, seed: int) -> None:
+        """Measure the other side of the race on a seed, if nobody has."""
+        trained = self.of_comparator(state, seed)
         self.rounds.wait(lambda: not self.rounds.helped(trained), self.workspace)
         subject = Subject(trained.commit, trained.folder, self.workspace)
-        self.laboratory.measurer.measure(subject, trained.seed, Split.SELECTION)
+        self.laboratory.measurer.measure_trusted(subject, trained.seed, Split.SELECTION)
 
     def scored_otherwise(self, state: AttemptState) -> str | None:
         """Says so where a winner's last policy scores differently when it is scored again."""

@@ -193,8 +193,12 @@ class _Race:
             return self._verdict("void", reason)
         if final and test.change <= 0:
             return self._verdict("reverted", f"no gain: {self._figures()}")
-        if not final and test.seeds >= _GIVE_UP_AFTER and not self._hope():
-            return self._verdict("reverted", f"no gain in sight: {self._figures()}")
+        hoped, passing = self._outlook()
+        if not final and test.seeds >= _GIVE_UP_AFTER and hoped < passing:
+            sight = (
+                f"{signed(self.sign * hoped)} is to be hoped for and {signed(self.sign * passing)} would pass"
+            )
+            return self._verdict("reverted", f"no gain in sight: {self._figures()}; {sight}")
         broken = _broken(self.guards, final=final)
         if broken is not None:
             reason = f"{guard_sentence(broken)}; {self.rules.metric} {self._figures()}"
@@ -208,7 +212,7 @@ class _Race:
         least = self.rules.minimum_effect
         test = paired_test([change - least for change in self.changes])
         over = f" over {least:g}" if least else ""
-        tested = f"{self._figures()}, p = {test.p_value:.2g}{over} against alpha = {threshold:.2g}"
+        tested = f"{self._figures()}, p = {test.p_value:.2g}{over}, {threshold:.2g} is needed"
 
         def verdict(outcome: Decided, reason: str) -> Verdict:
             return replace(self._verdict(outcome, reason), p_value=test.p_value, threshold=threshold)
@@ -224,14 +228,14 @@ class _Race:
         needs = f"about {max(pairs, len(self.seeds) + 1)}" if pairs else f"more than {_MOST_SEEDS}"
         return verdict("inconclusive", f"{tested}: needs {needs} seeds to decide")
 
-    def _hope(self) -> bool:
-        """Whether a gain a little above what was seen would pass in the end."""
+    def _outlook(self) -> tuple[float, float]:
+        """A gain a little above what was seen, and what would pass in the end."""
         test = paired_test(self.changes)
         spread = min(self.noise, test.standard_deviation)
         hoped = (test.change + self.unpaired) / 2 + _HOPE * spread / math.sqrt(test.seeds)
         seeds = len(self.seeds)
         last = threshold_at_look(self.alpha, seeds, seeds)
-        return hoped >= self.rules.minimum_effect + least_significant_change(spread, seeds, last)
+        return hoped, self.rules.minimum_effect + least_significant_change(spread, seeds, last)
 
     def _figures(self) -> str:
         test = paired_test(self.changes)

@@ -92,9 +92,13 @@ def _called(files: Mapping[str, str]) -> frozenset[str]:
     )
 
 
+LAST_ITERATE = "LastIterate"
+
+
 @lru_cache(maxsize=1)
 def _averages() -> frozenset[str]:
-    return frozenset(name for name, control in shipped_controls().items() if control.kind == "average")
+    averages = {name for name, control in shipped_controls().items() if control.kind == "average"}
+    return frozenset(averages - {LAST_ITERATE})
 
 
 @lru_cache(maxsize=1)

@@ -111,7 +111,7 @@ def _course(course: Course) -> str:
 
 
 def _spending(course: Course, law: Law) -> str:
-    at = f"step {course.spent_by} of {course.last_step} ({_nats(course)})"
+    at = f"step {course.spent_by} of {course.last_step} ({_nats(course)} in all)"
     if _near(course, law):
         went = f"was spent by {at}"
     else:
@@ -138,9 +138,9 @@ def _outlook(course: Course, law: Law) -> str:
     if law.left_interval[0] <= 0:
         return f"whether the rest buys anything the fit does not tell, {_left(law)}"
     if course.early:
-        return f"the rest would buy {_left(law)}, but this training stopped spending it"
+        return f"by the fit the rest would buy {_left(law)}, but this training stopped spending it"
     shown = "whether faster spending does, the frontier's higher learning rates show"
-    return f"the rest would buy {_left(law)}; {shown}"
+    return f"by the fit the rest would buy {_left(law)}; {shown}"
 
 
 def _near(course: Course, law: Law) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 
 from agent import ablation
 from agent.closing import InParallel
-from agent.confirm import CONFIRMATION_FILE, Confirming, confirm, reopen
+from agent.confirm import CONFIRMATION_FILE, Confirming, confirm, read_confirmation, reopen
 from agent.events import Observer
 from agent.history import History
 from agent.measure import Measurer
@@ -63,7 +63,7 @@ class Ending:
         self._limit_cpu()
         told = ablation.sentence(ablation.ablate(self._confirming(), self.in_parallel))
         if (self.directory / CONFIRMATION_FILE).exists():
-            self._close(read_json(self.directory / CONFIRMATION_FILE))
+            self._close(read_confirmation(self.directory / CONFIRMATION_FILE))
         return told
 
     def _limit_cpu(self) -> None:
@@ -75,7 +75,7 @@ class Ending:
 
     def _close(self, confirmation: dict[str, Any]) -> RunSummary:
         left_out = self.directory / ablation.ABLATION_FILE
-        told = ablation.sentence(read_json(left_out)) if left_out.exists() else None
+        told = ablation.sentence(ablation.read_ablation(left_out)) if left_out.exists() else None
         ledger = self.measurer.ledger
         summary = summarise(self.directory, self.settings, ledger, confirmation, told)
         write_report(

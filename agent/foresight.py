@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from agent.arms import Arm
 from agent.decision import screening_change
 from agent.forecast import (
+    CHANCE,
+    SHARES,
     Completed,
     WorthKeeping,
     bounds_against,
@@ -40,12 +42,18 @@ class Foresight:
         self._seen: dict[tuple[str, str], Completed] = {}
         self._updates = snapshots_of(laboratory.spec)
 
-    def watch(self, number: int, comparator: str) -> Watch | None:
-        """The watch over an attempt's screening seed; None where its comparator left no snapshots."""
-        if not self._updates or any(self._snapshot(comparator, at) is None for at in self._updates):
+    def watch(self, number: int, parent: int, comparator: str) -> Watch | None:
+        """The watch over an attempt's screening seed; None where trainings leave no snapshots.
+
+        Where its comparator left none, the attempt's are only kept: it may be a comparator itself.
+        """
+        if any(self._snapshot(comparator, at) is None for at in self._updates):
+            return watch_only(self._laboratory.spec)
+        if not self._updates:
             return None
         completed = self.completed(number)
-        bounds = bounds_against(number, completed, self._updates, self.worth_keeping())
+        worth = self.worth_keeping()
+        bounds = bounds_against(number, completed, parent, self._updates, worth)
 
         def judge(updates: int, score: Score) -> str | None:
             change, least = self._change(score, comparator, updates), bounds.get(updates)
@@ -53,7 +61,8 @@ class Foresight:
                 return None
             return (
                 f"no gain in sight: {signed(change)} after {updates} updates, on a part of the selection "
-                f"tasks, where {len(completed)} attempts let {signed(least)} be expected of one worth keeping"
+                f"tasks; by {len(completed)} attempts, one that gains {signed(worth.gain)} shows at least "
+                f"{signed(least)} there in {1 - CHANCE / len(SHARES):.1%} of cases"
             )
 
         return Watch(self._updates, judge)
@@ -70,7 +79,7 @@ class Foresight:
             return {}
         trailers = {"Snapshot-Changes": ", ".join(f"{n}: {value:+.5f}" for n, value in changes.items())}
         last, completed = max(changes), self.completed(number)
-        found = forecast(completed, last, changes[last])
+        found = forecast(completed, parent, last, changes[last])
         if found is not None:
             trailers["Forecast"] = written(found)
             wrong, reached = false_stops(completed, self.worth_keeping())
@@ -103,20 +112,22 @@ class Foresight:
         """The attempts that were, and that left snapshots: number -> what they showed."""
         results, found = self._results(), {}
         for record in self._laboratory.ledger.attempts():
-            parent = results.get(record.parent)
-            completed = self._of(record.code_commit, parent) if record.code_commit and parent else None
+            comparator = results.get(record.parent)
+            if record.code_commit is None or comparator is None:
+                continue
+            completed = self._of(record.code_commit, record.parent, comparator)
             if completed is not None:
                 found[record.number] = completed
         return found
 
-    def _of(self, code: str, comparator: str) -> Completed | None:
+    def _of(self, code: str, parent: int, comparator: str) -> Completed | None:
         """What a code showed against a comparator; measurements do not change, so each is read once."""
         if (code, comparator) not in self._seen:
             changes = self._changes(code, comparator)
             screening = self._screening(code, comparator) if changes else None
             if screening is None:
                 return None
-            self._seen[code, comparator] = Completed(changes, screening)
+            self._seen[code, comparator] = Completed(changes, screening, parent)
         return self._seen[code, comparator]
 
     def _screening(self, code: str, comparator: str) -> float | None:

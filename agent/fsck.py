@@ -14,13 +14,12 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.confirm import CONFIRMATION_FILE
+from agent.confirm import CONFIRMATION_FILE, read_confirmation
 from agent.dispatch import CHECKPOINTS
 from agent.findings import Fault, Finding
 from agent.opening import REPOSITORY
 from agent.seeds import SCREENING_SEED
 from agent.settings import RunSettings
-from agent.state_files import read_json
 from environments.base import SzilardError
 from workspaces.attempts import AttemptRecord
 from workspaces.git_command import GitCommand
@@ -222,7 +221,7 @@ def _confirmation(read: _Read) -> tuple[str, list[Fault]]:
     if not path.exists():
         return "not made yet", [] if tagged is None else [Fault("there is a tag, and no record", read.resume)]
     try:
-        record = read_json(path)
+        record = read_confirmation(path)
     except SzilardError as error:
         return "", [Fault(str(error), f"rm {shlex.quote(str(path))} && {read.resume}")]
     faults = []

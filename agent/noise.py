@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agent.decision import expected_entrants, threshold_at_look
+from agent.decision import ENTERS_WITH, SCREENING_DEVIATION, expected_entrants, threshold_at_look
 from agent.settings import RunSettings
 from environments.base import Score
 from evaluators.clustered import clustered_standard_error
-from evaluators.significance import detectable_change, needed_seeds
+from evaluators.significance import needed_seeds
 
 POWER = 0.8
 _MOST_SEEDS = 200
@@ -39,10 +39,15 @@ class Noise:
 
 @dataclass(frozen=True)
 class Reach:
-    """The smallest gain that an attempt shows four times in five with the run's evidence seeds."""
+    """What an attempt shows with the run's evidence seeds.
+
+    `detectable` is the smallest gain that is found four times in five, the chance to pass screening included;
+    `half_passes` is that chance for half of it, and `half_needs` the seeds that it would need after that.
+    """
 
     detectable: float
     seeds: int
+    half_passes: float
     half_needs: int | None
     wanted: float
     wanted_needs: int | None
@@ -63,23 +68,42 @@ def noise_of(scores: Mapping[int, Score], metric: str) -> Noise:
 
 
 def reach_of(seed_deviation: float, settings: RunSettings) -> Reach:
-    """What the run's seeds can show, for an attempt that races early and has all of them.
+    """What the run's seeds can show, for an attempt that is early and, once it races, has all of them.
 
     `seed_deviation` is that of the metric from one training to another, in its units.
     """
+    from scipy.optimize import brentq
+    from scipy.special import nctdtr, ndtr, stdtrit
+
     alpha = 0.9 * settings.alpha / expected_entrants(settings.attempts)
     threshold = threshold_at_look(alpha, settings.seeds, settings.seeds)
     deviation = math.sqrt(2.0) * seed_deviation
     wanted = settings.minimum_effect
     if deviation == 0:
-        return Reach(0.0, settings.seeds, 2, wanted, 2)
-    detectable = detectable_change(deviation, settings.seeds, threshold, POWER)
+        return Reach(0.0, settings.seeds, 1.0, 2, wanted, 2)
+    freedom = settings.seeds - 1
+    least = stdtrit(freedom, 1.0 - threshold)
 
-    def needs(change: float) -> int | None:
-        return needed_seeds(change, deviation, threshold, POWER, _MOST_SEEDS)
+    def passes(gain: float) -> float:
+        return float(ndtr((gain - ENTERS_WITH * seed_deviation) / (SCREENING_DEVIATION * seed_deviation)))
 
+    def missed(gain: float) -> float:
+        shift = (gain - wanted) * math.sqrt(settings.seeds) / deviation
+        missed_in_race = np.nan_to_num(nctdtr(freedom, shift, least))  # NaN where nothing is missed
+        return POWER - passes(gain) * (1.0 - float(missed_in_race))
+
+    def needs(gain: float) -> int | None:
+        return needed_seeds(gain, deviation, threshold, POWER, _MOST_SEEDS)
+
+    detectable = float(brentq(missed, wanted, wanted + (20.0 + least) * deviation))
+    half = (detectable - wanted) / 2
     return Reach(
-        detectable + wanted, settings.seeds, needs(detectable / 2), wanted, needs(wanted) if wanted else None
+        detectable,
+        settings.seeds,
+        passes(wanted + half),
+        needs(half),
+        wanted,
+        needs(wanted) if wanted else None,
     )
 
 
@@ -94,7 +118,8 @@ def sentences(noise: Noise, reach: Reach, metric: str) -> list[str]:
     told = [
         ", ".join(parts) + ".",
         f"With {reach.seeds} evidence seeds an attempt, a gain of {reach.detectable:+.4f} is found four "
-        f"times in five; half of it would need {half}.",
+        f"times in five; one of {(reach.detectable + reach.wanted) / 2:+.4f} passes screening "
+        f"{reach.half_passes:.0%} of the time, and would then need {half}.",
     ]
     if reach.wanted and (reach.wanted_needs is None or reach.wanted_needs > reach.seeds):
         needs = reach.wanted_needs or f"more than {_MOST_SEEDS}"

@@ -278,7 +278,11 @@ def _known_metric(metric: str, spec: EnvironmentSpec) -> str:
 
 def _guards(guards: Mapping[str, float] | None, spec: EnvironmentSpec) -> tuple[GuardSetting, ...]:
     asked = guards if guards is not None else {g.metric: g.tolerance for g in spec.guards}
-    asked = {_known_metric(metric, spec): tolerance for metric, tolerance in asked.items()}
+    known = [_known_metric(metric, spec) for metric in asked]
+    twice = next((metric for metric in known if known.count(metric) > 1), None)
+    if twice is not None:
+        raise InvalidOption(f"The guard {twice} is given twice: keep one tolerance.")
+    asked = dict(zip(known, asked.values(), strict=True))
     if len(asked) > MOST_GUARDS:
         raise InvalidOption(
             f"{len(asked)} guards are too many: each one turns down true gains too. Keep the {MOST_GUARDS} "

@@ -17,6 +17,7 @@ from agent.drift import moved
 from agent.foresight import Foresight
 from agent.laboratory import Laboratory
 from agent.record import figures
+from agent.same_seed import seeds_alike
 from agent.seeds import SCREENING_SEED, SeedPlan, block_after, every_seed, seed_plan
 from environments.base import Split
 from workspaces.measurements import Measurement
@@ -48,13 +49,12 @@ class Referee:
         """
         laboratory, settings = self.laboratory, self.laboratory.settings
         measured = self._measured(code, plan.until(last))
-        outcomes = {m.score.metrics[settings.metric].per_task or m.policy_hash for m in measured.values()}
-        if min(len(outcomes), len({m.policy_hash for m in measured.values()})) < len(measured):
-            reason = "two seeds gave the same policy: the edit fixes the seed"
-            return Verdict("void", None, None, None, alpha or 0.0, len(measured) - 1, (), reason)
+        fixed = seeds_alike(measured, settings.metric)
+        if fixed is not None:
+            return Verdict("void", None, None, None, alpha or 0.0, len(measured) - 1, (), fixed)
         return judge(
             Arm({seed: m.score for seed, m in measured.items()}),
-            self._arm(comparator, plan.until(last)),
+            self._arm(comparator, (*plan.screening, *plan.until(last))),
             self._arm(laboratory.baseline, ()),
             settings,
             plan=plan,

@@ -20,7 +20,7 @@ from agent import noise, own_controls
 from agent.assess import probe_baseline, probe_scoring, require
 from agent.diagnosing import keep_baseline_diagnosis
 from agent.ending import Ending
-from agent.events import Message, Observer, Progress
+from agent.events import Event, Message, Observer, Progress
 from agent.failures import TrainingFailed
 from agent.foresight import watch_only
 from agent.history import History
@@ -30,7 +30,7 @@ from agent.plan import describe, plan, researcher_of
 from agent.researchers.base import Researcher
 from agent.seeds import SCREENING_SEED, block_after, every_seed
 from agent.settings import RunSettings
-from agent.state_files import Clock, read_json, write_json
+from agent.state_files import Clock, read_score, write_json
 from agent.summary import RunSummary
 from agent.training import Subject
 from agent.workers import Workers
@@ -167,10 +167,10 @@ class Run:
         self.environment = environment
         self.measurer = measurer
         self.ledger = measurer.ledger
-        self.observer = found.tell
+        self.clock = Clock(directory / CLOCK_FILE)
+        self.observer = self._observed(found.tell)
         self.spec = spec_in_force(environment.spec, settings)
         self.history = History(self.ledger, measurer, environment.spec.editable)
-        self.clock = Clock(directory / CLOCK_FILE)
         self.workers = Workers(directory, measurer)
         self.ending = Ending(
             directory,
@@ -182,6 +182,13 @@ class Run:
             self.workers.each,
             self.clock,
         )
+
+    def _observed(self, tell: Observer) -> Observer:
+        def observe(event: Event) -> None:
+            self.clock.tick()
+            tell(event)
+
+        return observe
 
     def to_the_end(self) -> RunSummary:
         researcher = researcher_of(self.settings)
@@ -238,7 +245,7 @@ class Run:
         """The quick probes of the scorer; cached, since they cost two scorings."""
         path = self.directory / "start.json"
         if path.exists():
-            return Score.from_json(read_json(path))
+            return read_score(path)
         self.observer(Message("Assessing the domain: is its metric one finite number, and repeatable?"))
         seed = self.measurer.derived(f"tasks:{Split.SELECTION}")
         start, probes = probe_scoring(self.environment, self.measurer.scorer, self.settings.metric, seed)

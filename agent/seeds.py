@@ -1,6 +1,6 @@
 """Which seed indices screen, which are evidence, and when evidence seeds have served their time.
 
-Index 0 is the screening seed, 1..N are the first evidence seeds, N+1 and N+2 the baseline's further screening
+Index 0 is the screening seed, 1..N are the first evidence seeds, N+1 and N+2 a comparator's further screening
 seeds. A comparator that stays is luck that every attempt after it inherits; so after a promotion, and after a
 number of races, the evidence moves on to a fresh block of N seeds, on which nobody has been chosen yet.
 """

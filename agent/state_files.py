@@ -13,7 +13,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from environments.base import SzilardError
+from environments.base import Score, SzilardError
+
+_SAVED_EVERY = 5.0
 
 
 def write_json(path: Path, data: Any) -> None:
@@ -23,23 +25,41 @@ def write_json(path: Path, data: Any) -> None:
     os.replace(temporary, path)
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """What `write_json` wrote.
+def read_json(path: Path, *keys: str) -> dict[str, Any]:
+    """What `write_json` wrote, with at least these keys.
 
     Raises:
-        SzilardError: the file is damaged.
+        SzilardError: the file is missing or damaged.
     """
     try:
         data = json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise SzilardError(f"{path} is missing. Resume: it is made anew.") from error
     except ValueError as error:
-        raise SzilardError(
-            f"{path} is damaged ({error}). Delete it, then resume: it is made anew."
-        ) from error
+        raise damaged(path, str(error)) from error
     if not isinstance(data, dict):
-        raise SzilardError(
-            f"{path} is damaged (it holds no object). Delete it, then resume: it is made anew."
-        )
+        raise damaged(path, "it holds no object")
+    missing = [key for key in keys if key not in data]
+    if missing:
+        raise damaged(path, f"it lacks {', '.join(missing)}")
     return data
+
+
+def read_score(path: Path) -> Score:
+    """A score that was written as JSON.
+
+    Raises:
+        SzilardError: the file is missing or damaged.
+    """
+    data = read_json(path)
+    try:
+        return Score.from_json(data)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise damaged(path, f"it holds no score: {type(error).__name__} {error}") from error
+
+
+def damaged(path: Path, why: str) -> SzilardError:
+    return SzilardError(f"{path} is damaged ({why}). Delete it, then resume: it is made anew.")
 
 
 def _seconds_in(path: Path) -> float:
@@ -57,7 +77,7 @@ class Clock:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._earlier = _seconds_in(path) if path.exists() else 0.0
-        self._started = time.monotonic()
+        self._started = self._saved = time.monotonic()
 
     @property
     def seconds(self) -> float:
@@ -65,3 +85,10 @@ class Clock:
 
     def save(self) -> None:
         write_json(self.path, {"seconds": self.seconds})
+
+    def tick(self) -> None:
+        """Save if the last time is a while ago: a kill then loses no more than that."""
+        now = time.monotonic()
+        if now - self._saved >= _SAVED_EVERY:
+            self._saved = now
+            self.save()

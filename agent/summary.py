@@ -45,8 +45,14 @@ def summarise(
     verdicts = Counter(record.verdict or "unfinished" for record in records)
     winner = confirmation["winner"]["attempt"] if confirmation["winner"] else None
     counted = ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common())
-    opening = f"{len(records)} attempts: {counted}."
-    if winner is None:
+    opening = f"{len(records)} attempt{'' if len(records) == 1 else 's'}: {counted}."
+    if not records:
+        paragraph = (
+            "No attempt was made, so nothing was found: the minutes held no more than baseline and frontier. "
+            "Give a run more --minutes or fewer --seeds."
+        )
+        following = f"szilard status {directory}"
+    elif winner is None:
         paragraph = (
             f"{opening} Nothing was worth keeping: no edit improved {settings.metric} beyond seed noise "
             f"within {settings.seeds} evidence seeds. That is a result; the sealed tasks were not opened."

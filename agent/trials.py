@@ -20,7 +20,7 @@ from agent.failures import TrainingFailed, Untrusted
 from agent.measure import Measurer
 from agent.opening import Opened, opened, owned
 from agent.settings import TrainingSettings
-from agent.state_files import Clock, read_json, write_json
+from agent.state_files import Clock, read_json, read_score, write_json
 from agent.trace import TraceRow, read_trace
 from agent.training import Rewards, Subject
 from agent.workers import Workers
@@ -122,7 +122,7 @@ class Trials:
             policy = self.environment.starting_policy()
             write_json(path, measurer.scorer.score(policy, Split.SELECTION, seed).to_json())
         try:
-            return Score.from_json(read_json(path))
+            return read_score(path)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise SzilardError(f"{path} is damaged. Delete it and type the same command again.") from error
 

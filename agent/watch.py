@@ -6,6 +6,7 @@ hopeless is for the judge to say.
 
 from __future__ import annotations
 
+import stat
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -82,8 +83,8 @@ class Watcher:
 
     def _scored(self, updates: int) -> Score | None:
         left = self._folder / "out" / f"snapshot-{updates}"
-        while not left.exists():
-            if self._over.wait(LOOK_AGAIN_SECONDS) and not left.exists():
+        while not _is_folder(left):
+            if self._over.wait(LOOK_AGAIN_SECONDS) and not _is_folder(left):
                 return None
         copy = self._folder / f"snapshot-{updates}"
         if self._abandoned or not copy_plain_files(left, copy, SNAPSHOT_FILES, self._most_bytes):
@@ -92,3 +93,11 @@ class Watcher:
             return self._score(updates, copy)
         except InvalidPolicy:
             return None
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether a folder lies there and can be reached; a link to one is none."""
+    try:
+        return stat.S_ISDIR(path.lstat().st_mode)
+    except OSError:
+        return False

@@ -42,9 +42,10 @@ def replay(run: dict[str, Any]) -> Told:
     seen: list[tuple[int, Completed]] = []
     for row in run["attempts"]:
         number = row["number"]
-        one = Completed({int(n): value for n, value in row["snapshots"].items()}, row["screening"])
+        snapshots = {int(n): value for n, value in row["snapshots"].items()}
+        one = Completed(snapshots, row["screening"], row["parent"])
         before = [other for n, other in seen if n <= (number - 1) // workers * workers]
-        at = stopped_after(one.snapshots, bounds_against(number, before, one.snapshots, worth))
+        at = stopped_after(one.snapshots, bounds_against(number, before, one.comparator, snapshots, worth))
         told.attempts += 1
         told.screening += row["seconds"]
         told.everything += row["seconds"] * row["seeds"]

@@ -62,6 +62,7 @@ def rows_of(directory: Path) -> dict[str, Any]:
             attempts.append(
                 {
                     "number": number,
+                    "parent": one.comparator,
                     "verdict": record.verdict,
                     "screening": round(one.screening, 6),
                     "snapshots": {str(updates): round(c, 6) for updates, c in one.snapshots.items()},

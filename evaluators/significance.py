@@ -181,22 +181,6 @@ def needed_seeds(
     return int(pairs[reached][0]) if reached.any() else None
 
 
-def detectable_change(standard_deviation: float, seeds: int, alpha: float, power: float = 0.8) -> float:
-    """The mean difference that a one-sided paired t test of `seeds` pairs at `alpha` finds with `power`.
-
-    Raises:
-        ValueError: fewer than two seeds, or a standard deviation, alpha or power out of range.
-    """
-    from scipy.optimize import brentq
-    from scipy.special import nctdtr, stdtrit
-
-    if seeds < 2 or standard_deviation <= 0 or not 0 < alpha < 0.5 or not 0.5 <= power < 1:
-        raise ValueError("need 2 seeds, a positive standard deviation, alpha below and power above 0.5")
-    least = stdtrit(seeds - 1, 1.0 - alpha)
-    shift = brentq(lambda shift: 1.0 - nctdtr(seeds - 1, shift, least) - power, 0.0, least + 20.0)
-    return float(shift) * standard_deviation / math.sqrt(seeds)
-
-
 def _finite(
     differences: Sequence[float] | Sequence[Sequence[float]] | NDArray[np.float64],
 ) -> NDArray[np.float64]:

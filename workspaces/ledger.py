@@ -70,6 +70,12 @@ class Ledger:
         ledger = cls(path)
         if ledger._is_whole():
             return ledger
+        if ledger._is_marked() and ledger.git.text("for-each-ref", "--count=1", BRANCHES):
+            first = ledger.git.text("rev-list", "--max-parents=0", "refs/heads/main", check=False)
+            raise LedgerError(
+                f"{path} has attempts and no tag `baseline`: somebody removed it. "
+                f"Put it back with `git -C {path} tag baseline {first[:12]}`."
+            )
         if path.exists() and any(path.iterdir()) and not ledger._is_started():
             raise LedgerError(f"{path} is not empty and not a ledger: choose another directory.")
         path.mkdir(parents=True, exist_ok=True)

@@ -31,9 +31,14 @@ def command(run: str, reopen: bool, runs_dir: Path, as_json: bool) -> None:
 
     from agent import run as engine
     from agent.cli.view import open_view
-    from agent.confirm import CONFIRMATION_FILE, SealedAlready
+    from agent.confirm import CONFIRMATION_FILE, SealedAlready, read_confirmation
 
-    if (directory / CONFIRMATION_FILE).exists() and not reopen:
+    made = directory / CONFIRMATION_FILE
+    if made.exists() and not read_confirmation(made)["winner"]:
+        raise SealedAlready(
+            f"{directory} kept nothing, so its sealed tasks were never opened, and stay sealed."
+        )
+    if made.exists() and not reopen:
         raise SealedAlready(
             f"{directory} is confirmed already: `szilard status {directory}` shows it. Its sealed tasks are "
             "opened a second time by --reopen only, and every later report then says so."

@@ -37,7 +37,7 @@ def runs_dir_option(command: _Command) -> _Command:
 def finite(ctx: click.Context, parameter: click.Parameter, given: float | None) -> float | None:
     """The callback of an option that takes a number, which nan and inf are not."""
     if given is not None and not math.isfinite(given):
-        raise click.BadParameter(f"{given} is not a number of minutes", ctx, parameter)
+        raise click.BadParameter(f"{given} is no finite number", ctx, parameter)
     return given
 
 

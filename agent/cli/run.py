@@ -23,6 +23,8 @@ def _guards(
             value = math.nan
         if not (metric and equals and math.isfinite(value) and value >= 0):
             raise click.BadParameter(f"{text!r} is not METRIC=TOLERANCE, such as pass@1=0.02", ctx, parameter)
+        if metric in guards:
+            raise click.BadParameter(f"{metric} is given twice", ctx, parameter)
         guards[metric] = value
     return guards or None
 
@@ -63,7 +65,7 @@ def _guards(
     "--seeds",
     type=click.IntRange(min=2, max=MOST_SEEDS),
     default=None,
-    help="Evidence seeds of an attempt that looks promising; the confirmation takes a third more."
+    help="Evidence seeds of an attempt that looks promising; the confirmation takes a third more, at least 5."
     "  [default: the domain's, 12 for countdown]",
 )
 @click.option(

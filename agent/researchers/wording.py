@@ -156,7 +156,7 @@ def mechanism(known: Known, target: Configuration, change: float, entropy: float
     gain, deviation = known.surrogate.change(target)
     effects.append(
         f"Expected of its mean against the baseline's: {context.spec.better(gain):+.3g} (sd {deviation:.2g})."
-        f" Predicted of the change to its parent, paired by seed as in the verdict: {change:+.3g};"
+        f" Predicted of the change to its parent that the verdict will state: {change:+.3g};"
         f" final entropy {entropy:.3g} nats a token."
     )
     if context.spec.better(change) <= 0:
@@ -207,7 +207,7 @@ def _record(context: Context) -> str:
     if not scores:
         return "No prediction was tested yet: this one rests on the prior."
     missed = (
-        f"Of {len(scores)} predictions so far, the paired change was missed by"
+        f"Of {len(scores)} predictions so far, the change that the verdict stated was missed by"
         f" {sum(scores) / len(scores):.2g}"
     )
     if not entropies:

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from agent.ablation import ABLATION_SEEDS, NothingToLeaveOut, ablate, parts_of, sentence
+from agent.ablation import ABLATION_SEEDS, NothingToLeaveOut, ablate, parts_of, reductions, sentence
 from agent.confirm import Confirming
 from agent.decision import Verdict
 from agent.laboratory import Laboratory
 from agent.referee import Referee
+from agent.researchers.configuration import Configuration, ordered
+from agent.researchers.control_table import CONTROLS
 from agent.seeds import every_seed, seed_plan
 from tests.agent.a_laboratory import SEEDS, PutIn, build_laboratory, gained, put_scores
 from workspaces.workspace import Workspace
@@ -101,3 +103,14 @@ def test_a_winner_of_one_change_has_nothing_to_leave_out(laboratory: Laboratory)
 def test_a_run_that_kept_nothing_cannot_be_taken_apart(laboratory: Laboratory) -> None:
     with pytest.raises(NothingToLeaveOut, match="kept nothing"):
         ablate(confirming_of(laboratory, 0), one_after_another)
+
+
+def test_what_displaced_the_baselines_loss_is_left_out_for_that_loss() -> None:
+    table = CONTROLS
+    ours = Configuration(ordered({"ClipHigher": 0.28}, table), 1e-4, 150)
+    theirs = Configuration(ordered({"ForkingTokens": 0.2, "EntropyBonus": 0.01}, table), 1e-4, 150)
+    rests = {label: dict(rest.controls) for label, rest in reductions(ours, theirs, table)}
+    assert rests[table["ClipHigher"].described(0.28)] == {"ForkingTokens": 0.2}
+    removal = f"the removal of {table['EntropyBonus'].described(0.01)}"
+    assert rests[removal] == {"ClipHigher": 0.28, "EntropyBonus": 0.01}
+    assert len(rests) == 2

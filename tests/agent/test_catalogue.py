@@ -106,7 +106,7 @@ def test_proposal_states_hypothesis_prediction_and_evidence() -> None:
     assert "No prediction was tested yet" in run.proposals[0].mechanism
     assert max(len(proposal.mechanism) for proposal in Run(1, 24, measured, catalogue).proposals) < 4000
     assert "Of 9 predictions so far" in run.proposals[9].mechanism
-    assert "paired change was missed by" in run.proposals[9].mechanism
+    assert "change that the verdict stated was missed by" in run.proposals[9].mechanism
 
 
 def kl_attempt(run: Run, above_mean: float, paired: float) -> HistoryEntry:
@@ -130,7 +130,7 @@ def test_a_figure_says_whether_it_is_of_means_or_paired() -> None:
         assert "n = 1, reverted" in line
         seeds = run.history[0].seeds
         assert f"means over an attempt's n seeds against the baseline's mean over its {seeds}" in line
-        assert "Predicted of the change to its parent, paired by seed as in the verdict: " in line
+        assert "Predicted of the change to its parent that the verdict will state: " in line
 
 
 def test_an_attempt_hints_only_if_its_paired_change_was_a_gain_too() -> None:

@@ -45,14 +45,22 @@ def watch_when_enough_was_seen(directory: Path, number: int) -> Watch:
     laboratory = laboratory_with_updates(directory)
     put_snapshots(laboratory, laboratory.baseline, 0.4)
     complete(laboratory, range(1, LEAST_SEEN + 1))
-    watch = Foresight(laboratory).watch(number, laboratory.baseline)
+    watch = Foresight(laboratory).watch(number, 0, laboratory.baseline)
     assert watch is not None
     return watch
 
 
-def test_nothing_is_watched_where_the_comparator_left_no_snapshots(tmp_path: Path) -> None:
+def test_where_the_comparator_left_no_snapshots_they_are_kept_and_nothing_is_stopped(tmp_path: Path) -> None:
     laboratory = laboratory_with_updates(tmp_path)
-    assert Foresight(laboratory).watch(1, laboratory.baseline) is None
+    watch = Foresight(laboratory).watch(1, 0, laboratory.baseline)
+    assert watch is not None
+    assert watch.updates == UPDATES
+    assert watch.judge(20, Score("S", {"S": Metric(-1.0)})) is None
+
+
+def test_nothing_is_watched_where_trainings_count_no_updates(tmp_path: Path) -> None:
+    laboratory = build_laboratory(tmp_path)
+    assert Foresight(laboratory).watch(1, 0, laboratory.baseline) is None
 
 
 def test_what_lags_far_behind_is_hopeless_and_what_keeps_up_is_not(tmp_path: Path) -> None:

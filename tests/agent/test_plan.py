@@ -71,11 +71,13 @@ def test_a_folder_whose_name_only_begins_alike_is_fine(tmp_path: Path) -> None:
 
 
 def test_a_metric_may_be_written_as_people_write_it(tmp_path: Path) -> None:
-    settings = planned(tmp_path, metric="pass@16", guards={"pass@1": 0.02, "pass_at_1": 0.03})
+    settings = planned(tmp_path, metric="pass@16", guards={"pass@1": 0.03})
     assert settings.metric == "pass_at_16"
     assert [(guard.metric, guard.tolerance) for guard in settings.guards] == [("pass_at_1", 0.03)]
     with pytest.raises(InvalidOption, match=r"It has: mean_pass_at_k, pass_at_1, .*pass@1 means pass_at_1"):
         planned(tmp_path, metric="pass@3")
+    with pytest.raises(InvalidOption, match="guard pass_at_1 is given twice"):
+        planned(tmp_path, guards={"pass@1": 0.02, "pass_at_1": 0.03})
 
 
 def cost(settings: RunSettings) -> str:

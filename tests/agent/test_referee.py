@@ -89,6 +89,14 @@ def test_seeds_with_equal_outcomes_are_void_though_their_policies_differ(laborat
     assert "fixes the seed" in ruling.reason
 
 
+def test_perfect_policies_of_unlike_trainings_are_judged(laboratory: Laboratory) -> None:
+    code = propose(laboratory, 1)
+    put_scores(laboratory, code, [1.0] * 4, [(1.0, 1.0)] * 4)
+    ruling = Referee(laboratory, {}).judge(code, laboratory.baseline, ALPHA, PLAN, SEEDS)
+    assert isinstance(ruling, Verdict)
+    assert "fixes the seed" not in ruling.reason
+
+
 def test_seeds_with_equal_policies_are_void_though_their_outcomes_differ(laboratory: Laboratory) -> None:
     code = propose(laboratory, 1)
     put_scores(laboratory, code, gained(), hashes=["a", "b", "b", "c"])

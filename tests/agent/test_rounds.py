@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from agent.contest import AttemptState, Contest
 from agent.decision import Verdict
 from agent.dispatch import Dispatcher
 from agent.failures import Cancelled
+from agent.foresight import Foresight
 from agent.laboratory import Laboratory
 from agent.referee import Referee
 from agent.rounds import Race, Rounds, Trained
@@ -208,3 +210,27 @@ def test_a_gap_that_a_kill_left_in_a_round_is_filled(laboratory: Laboratory) -> 
 def _with_minutes(laboratory: Laboratory, minutes: float) -> Laboratory:
     settings = laboratory.settings.model_copy(update={"minutes": minutes})
     return replace(laboratory, settings=settings)
+
+
+def test_a_new_incumbent_is_measured_on_every_screening_seed_before_it_screens(
+    laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured: list[tuple[str, int]] = []
+    winner, code = propose(laboratory, 1), propose(laboratory, 2)
+    put_scores(laboratory, winner, gained()[:1])
+    put_scores(laboratory, code, gained()[:1])
+    find = laboratory.measurer.find
+
+    def measure(subject: Subject, seed: int, split: Split) -> object:
+        measured.append((subject.commit, seed))
+        return find(code, 0, split)
+
+    monkeypatch.setattr(laboratory.measurer, "measure", measure)
+    contest = Contest(
+        laboratory, work_tree(laboratory), Rounds(laboratory), Foresight(laboratory), lambda *_, **__: None
+    )
+    state: AttemptState = {
+        "number": 2, "parent": 1, "parent_commit": winner, "code_commit": code, "seed": 0
+    }  # fmt: skip
+    assert contest.score(state) == {}
+    assert measured == [(code, 0), *((winner, seed) for seed in seed_plan(SEEDS).screening)]

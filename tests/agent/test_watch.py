@@ -103,3 +103,9 @@ def test_a_scorer_that_fails_is_told_to_who_waits(tmp_path: Path) -> None:
     watcher = Watcher(Watch((60,), below_nil), tmp_path, MOST, fail, lambda: None)
     with pytest.raises(RuntimeError, match="died"):
         watcher.end()
+
+
+def test_a_snapshot_that_cannot_be_looked_at_is_none(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "snapshot-60").symlink_to("a" * 300)
+    assert Watcher(Watch((60,), below_nil), tmp_path, MOST, score, lambda: None).end() is None

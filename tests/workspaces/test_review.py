@@ -181,8 +181,8 @@ def test_status_counts_the_seeds_of_a_baseline_under_way(
 ) -> None:
     (tmp_path / "run.json").write_text(json.dumps(a_run.settings()))
     (tmp_path / "measurements").mkdir()
-    for name in "ab":
-        (tmp_path / "measurements" / f"{name}.json").write_text("{}")
+    for name, split in {"a": "selection", "b": "selection", "c": "selection after 60 updates"}.items():
+        (tmp_path / "measurements" / f"{name}.json").write_text(json.dumps({"key": {"split": split}}))
     run = read_run(tmp_path, a_run.settings(), baseline_seeds=15)
     status.print_run(run)
     assert "2 of 15 seeds measured" in capsys.readouterr().out

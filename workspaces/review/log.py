@@ -31,7 +31,8 @@ _WIDE_ONLY = ("on", "95% interval", "score", "seeds", "trained")
 _WIDE = 140
 LEGEND = {
     "on": "the attempt that this one builds on, 0 the baseline",
-    "change": "against the incumbent of the time, without an interval where one seed was trained",
+    "change": "against the incumbent of the time, paired by seed; of the screening seed alone it has no "
+    "interval, and is half against the incumbent's same seed, half against the mean of its screening seeds",
     "score": "mean of the evidence seeds ± its standard error over tasks",
     "entropy": "of the policy that was scored, nats a token",
     "seeds": "screening + evidence, of which only evidence can keep an attempt",
@@ -81,7 +82,8 @@ def print_log(run: RunRecord) -> None:
     shown = ["#", *(name for name in ("on", *_FIGURES) if wide or name not in _WIDE_ONLY), "hypothesis"]
     cells = [_cells(attempt) for attempt in run.attempts if attempt.number > 0]
     print_table(out, shown, [[line[name] for name in shown] for line in cells])
-    out.print(legend(shown), style="dim")
+    hidden = "" if wide else f" A terminal of {_WIDE} columns shows {', '.join(_WIDE_ONLY)} too."
+    out.print(legend(shown) + hidden, style="dim")
 
 
 def legend(columns: Sequence[str]) -> str:

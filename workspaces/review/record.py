@@ -19,6 +19,7 @@ from workspaces.review.text import one_line
 
 BASELINE_FILE = "baseline.json"
 CONFIRMATION_FILE = "confirmation.json"
+_CONFIRMATION_KEYS = {"baseline", "winner", "change", "interval", "frontier"}
 LOCK_FILE = "lock"
 VERDICTS = ("kept", "reverted", "inconclusive", "void", "crashed", "stopped-early", "refused")
 
@@ -140,19 +141,27 @@ def read_run(directory: Path, settings: Mapping[str, Any], baseline_seeds: int |
     baseline = _read_json(directory / BASELINE_FILE)
     under_way = None
     if baseline is None and baseline_seeds is not None:
-        measured = sum(1 for _ in (directory / "measurements").glob("*.json"))
+        measured = sum(map(_is_of_selection, (directory / "measurements").glob("*.json")))
         under_way = (min(measured, baseline_seeds), baseline_seeds)
-    confirmation = _read_json(directory / CONFIRMATION_FILE)
+    confirmed = (directory / CONFIRMATION_FILE).exists()
+    written = [*sorted(directory.glob("confirmation-*.json")), directory / CONFIRMATION_FILE]
+    confirmation = next((found for path in reversed(written) if (found := _confirmation(path))), None)
     return RunRecord(
         directory=directory,
         settings={name: value for name, value in settings.items() if name != "secret"},
-        state=_state(directory, confirmation is not None),
+        state=_state(directory, confirmed),
         attempts=tuple(attempts),
         baseline=baseline,
         confirmation=confirmation,
         incumbent=incumbent,
         baseline_seeds=under_way,
     )
+
+
+def _is_of_selection(path: Path) -> bool:
+    """Whether a file is the measurement of a whole training on the selection tasks, not of a snapshot."""
+    data = _read_json(path)
+    return data is not None and data.get("key", {}).get("split") == "selection"
 
 
 def _commits(attempt: AttemptRecord) -> tuple[str, ...]:
@@ -185,6 +194,15 @@ def _read_json(path: Path) -> Mapping[str, Any] | None:
     if not isinstance(data, dict):
         raise UnreadableRun(f"{path} is damaged (it is no JSON object). Move it away and resume the run.")
     return data
+
+
+def _confirmation(path: Path) -> Mapping[str, Any] | None:
+    found = _read_json(path)
+    winner = found.get("winner") if found is not None else None
+    whole = found is None or (found.keys() >= _CONFIRMATION_KEYS and isinstance(winner, dict | None))
+    if whole and (winner is None or "attempt" in winner):
+        return found
+    raise UnreadableRun(f"{path} is damaged (it is no confirmation). Move it away and resume the run.")
 
 
 def _attempt_number(text: str) -> int | None:
