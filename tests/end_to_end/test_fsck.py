@@ -131,3 +131,12 @@ def test_the_commands_it_prints_mend_it(run: Path, damage: Callable[[Path], None
     for command in commands:
         subprocess.run(command, shell=True, check=True)
     assert wrong(run) == []
+
+
+@pytest.mark.parametrize("name", ["confirmation.json", "start.json", "baseline.json"])
+@pytest.mark.parametrize("verb", ["resume", "ablate"])
+def test_a_record_that_says_nothing_is_named_or_made_anew(run: Path, name: str, verb: str) -> None:
+    (run / name).write_text("{}")
+    done = subprocess.run([SZILARD, verb, str(run)], capture_output=True, text=True)
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 0 or (done.returncode == 2 and done.stderr.startswith("szilard: "))

@@ -156,6 +156,17 @@ def test_a_branch_that_was_changed_by_hand_is_named(ledger: Ledger) -> None:
             read()
 
 
+def test_a_baseline_tag_that_somebody_removed_costs_no_winner(ledger: Ledger) -> None:
+    winner = code(ledger, 1, "STEPS = 200\n")
+    ledger.set_incumbent(winner)
+    first = plain_git(ledger, "rev-parse", "baseline^{commit}").strip()
+    plain_git(ledger, "tag", "-d", "baseline")
+    with pytest.raises(LedgerError, match="no tag `baseline`") as refusal:
+        Ledger.create(ledger.path, {}, message="Baseline")
+    assert plain_git(ledger, "rev-parse", "main").strip() == winner
+    assert f"tag baseline {first[:12]}" in str(refusal.value)
+
+
 def test_missing_git_is_said_plainly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert shutil.which("git") is None
