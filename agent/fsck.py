@@ -79,7 +79,7 @@ def check(directory: Path) -> list[Finding]:
 
 def _objects(repository: Path) -> Finding:
     """Whether every git object is there and whole."""
-    git = GitCommand(repository / ".git")
+    git = GitCommand(repository.absolute() / ".git")
     told = git.text("fsck", "--full", "--no-dangling", "--no-progress", check=False).splitlines()
     refs = git.text("for-each-ref", check=False).splitlines()
     if not git.text("for-each-ref", "refs/tags/baseline", check=False):

@@ -100,6 +100,11 @@ def test_a_whole_run_agrees_with_itself(whole: Path) -> None:
     assert wrong(whole) == []
 
 
+def test_a_run_may_be_named_from_where_one_stands(whole: Path) -> None:
+    done = subprocess.run([SZILARD, "fsck", whole.name], cwd=whole.parent, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
 @pytest.mark.parametrize(
     ("damage", "found"),
     [
