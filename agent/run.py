@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agent import noise, own_controls
-from agent.assess import probe_baseline, probe_scoring, require
+from agent.assess import Probe, Unsuitable, probe_baseline, probe_scoring, require
 from agent.diagnosing import keep_baseline_diagnosis
 from agent.ending import Ending
 from agent.events import Event, Message, Observer, Progress
@@ -36,6 +36,7 @@ from agent.training import Subject
 from agent.workers import Workers
 from environments.base import EnvironmentSpec, Guard, Score, Split, SzilardError
 from workspaces.measurements import Measurement
+from workspaces.review.record import UNSUITABLE_FILE
 from workspaces.workspace import Workspace
 
 __all__ = [
@@ -241,6 +242,16 @@ class Run:
             identical=again.score == seeds[seed].score and again.policy_hash == seeds[seed].policy_hash,
         )
 
+    def _require(self, probes: list[Probe]) -> None:
+        """Stop where a probe failed, and leave word of it: this run is not to be resumed as it is."""
+        word = self.directory / UNSUITABLE_FILE
+        try:
+            require(probes)
+        except Unsuitable as error:
+            write_json(word, {"reason": str(error)})
+            raise
+        word.unlink(missing_ok=True)
+
     def _assess(self) -> Score:
         """The quick probes of the scorer; cached, since they cost two scorings."""
         path = self.directory / "start.json"
@@ -251,7 +262,7 @@ class Run:
         start, probes = probe_scoring(self.environment, self.measurer.scorer, self.settings.metric, seed)
         for probe in probes:
             self.observer(Message(f"  {probe.name}: {'yes' if probe.passed else 'NO'} ({probe.finding})"))
-        require(probes)
+        self._require(probes)
         write_json(path, start.to_json())
         return start
 
@@ -293,7 +304,7 @@ class Run:
         probes = probe_baseline(start, baseline, self.settings.metric, self.settings.direction)
         for probe in probes:
             self.observer(Message(f"  {probe.name}: {'yes' if probe.passed else 'NO'} ({probe.finding})"))
-        require(probes)
+        self._require(probes)
         self._write_baseline(baseline)
         keep_baseline_diagnosis(self.history, self.directory)
         return baseline

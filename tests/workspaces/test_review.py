@@ -189,6 +189,20 @@ def test_status_counts_the_seeds_of_a_baseline_under_way(
     assert status.summary(run)["baseline_under_way"] == {"measured": 2, "of": 15}
 
 
+def test_a_domain_that_failed_its_probes_is_not_to_be_resumed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "run.json").write_text(json.dumps(a_run.settings()))
+    (tmp_path / "lock").touch()
+    (tmp_path / "unsuitable.json").write_text("{}")
+    run = read_run(tmp_path, a_run.settings(), baseline_seeds=15)
+    status.print_run(run)
+    printed = capsys.readouterr().out
+    assert run.state == "unsuitable"
+    assert "szilard resume" not in printed
+    assert "mend the domain" in printed
+
+
 def test_show_puts_prediction_beside_outcome(finished: RunRecord, capsys: pytest.CaptureFixture[str]) -> None:
     show.print_attempt(finished, 6)
     printed = capsys.readouterr().out

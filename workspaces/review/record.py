@@ -20,10 +20,11 @@ from workspaces.review.text import one_line
 BASELINE_FILE = "baseline.json"
 CONFIRMATION_FILE = "confirmation.json"
 _CONFIRMATION_KEYS = {"baseline", "winner", "change", "interval", "frontier"}
+UNSUITABLE_FILE = "unsuitable.json"
 LOCK_FILE = "lock"
 VERDICTS = ("kept", "reverted", "inconclusive", "void", "crashed", "stopped-early", "refused")
 
-State = Literal["running", "finished", "interrupted"]
+State = Literal["running", "finished", "interrupted", "unsuitable"]
 
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 
@@ -178,7 +179,7 @@ def _state(directory: Path, confirmed: bool) -> State:
         return "running"
     except OSError:
         return "interrupted"
-    return "interrupted"
+    return "unsuitable" if (directory / UNSUITABLE_FILE).exists() else "interrupted"
 
 
 def _read_json(path: Path) -> Mapping[str, Any] | None:

@@ -66,6 +66,8 @@ def next_command(run: RunRecord) -> str:
         return f"szilard resume {run.directory}"
     if run.state == "running":
         return f"szilard log {run.directory}"
+    if run.state == "unsuitable":
+        return f"mend the domain, then `szilard run` anew: {run.directory} cannot be researched as it is"
     incumbent = run.incumbent
     return f"szilard diff {run.directory} 0 {incumbent}" if incumbent else f"szilard log {run.directory}"
 
