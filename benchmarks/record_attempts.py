@@ -46,7 +46,10 @@ def train_to_their_end(run: Run) -> None:
 
 
 def rows_of(directory: Path) -> dict[str, Any]:
-    """A run as the record has it; changes in units of the metric, positive is better, seconds are of CPU."""
+    """A run as the record has it; changes in units of the metric, positive is better, seconds are of CPU.
+
+    `entropies` are those of the snapshots, in nats a token on the prompts of the score.
+    """
     with opened_run(directory, silent) as run:
         train_to_their_end(run)
         seeds = every_seed(run.settings.seeds)
@@ -59,6 +62,7 @@ def rows_of(directory: Path) -> dict[str, Any]:
             if record is None or record.code_commit is None:
                 continue
             measured = run.measurer.find(record.code_commit, SCREENING_SEED, Split.SELECTION)
+            snapshots = zip(sorted(one.snapshots), foresight.measurements(record.code_commit), strict=True)
             attempts.append(
                 {
                     "number": number,
@@ -66,6 +70,10 @@ def rows_of(directory: Path) -> dict[str, Any]:
                     "verdict": record.verdict,
                     "screening": round(one.screening, 6),
                     "snapshots": {str(updates): round(c, 6) for updates, c in one.snapshots.items()},
+                    "entropies": {
+                        str(updates): round(found.score.metrics["entropy"].value, 5)
+                        for updates, found in snapshots
+                    },
                     "seconds": round(measured.cpu_seconds, 2) if measured else 0.0,
                     "seeds": len(record.trailers.get("Seeds", "0").split(",")),
                 }
