@@ -45,7 +45,7 @@ def measure_all(
         one = trainings[index]
         subject = Subject(one.commit, one.folder, workspace)
         try:
-            measured = measurer.measure_trusted(subject, one.seed, split)
+            measured = measurer.trusted(measurer.measure, subject, one.seed, split)
         except (TrainingFailed, Untrusted) as error:
             next(ended)
             observer(Message(f"  {one.label}, seed {one.seed}: not measured ({error})"))

@@ -111,24 +111,21 @@ class Contest:
         return {}
 
     def _trusted(self, state: AttemptState, work: Callable[[Subject, int, Split], Answer]) -> Answer:
-        """What training or measuring gives; where it cannot be trusted it is trained anew, once.
+        """What training or measuring gives, by `Measurer.trusted`. Raises what `work` raises."""
+        number, seed = state["number"], state["seed"]
 
-        Raises what `work` raises.
-        """
-        measurer, subject, seed = self.laboratory.measurer, self._subject(state), state["seed"]
-        try:
-            return work(subject, seed, Split.SELECTION)
-        except Untrusted as error:
-            self._tell(state["number"], "train", detail=f"seed {seed} once more: {error}")
-            measurer.forget(subject, seed, Split.SELECTION)
-            return work(subject, seed, Split.SELECTION)
+        def tell(error: Untrusted) -> None:
+            self._tell(number, "train", detail=f"seed {seed} once more: {error}")
+
+        return self.laboratory.measurer.trusted(work, self._subject(state), seed, Split.SELECTION, tell)
 
     def _measure_comparator(self, state: AttemptState, seed: int) -> None:
         """Measure the other side of the race on a seed, if nobody has."""
         trained = self.of_comparator(state, seed)
         self.rounds.wait(lambda: not self.rounds.helped(trained), self.workspace)
         subject = Subject(trained.commit, trained.folder, self.workspace)
-        self.laboratory.measurer.measure_trusted(subject, trained.seed, Split.SELECTION)
+        measurer = self.laboratory.measurer
+        measurer.trusted(measurer.measure, subject, trained.seed, Split.SELECTION)
 
     def scored_otherwise(self, state: AttemptState) -> str | None:
         """Says so where a winner's last policy scores differently when it is scored again."""

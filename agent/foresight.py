@@ -47,10 +47,8 @@ class Foresight:
 
         Where its comparator left none, the attempt's are only kept: it may be a comparator itself.
         """
-        if any(self._snapshot(comparator, at) is None for at in self._updates):
+        if not self._updates or any(self._snapshot(comparator, at) is None for at in self._updates):
             return watch_only(self._laboratory.spec)
-        if not self._updates:
-            return None
         completed = self.completed(number)
         worth = self.worth_keeping()
         bounds = bounds_against(number, completed, parent, self._updates, worth)

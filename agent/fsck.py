@@ -199,17 +199,20 @@ def _evidence(read: _Read) -> tuple[str, list[Fault]]:
     faults, compared = list[Fault](), 0
     for path, content in read.ledger.evidence().items():
         folder, _, name = path.rpartition("/")
-        measurement = read.measurements.get(name.removesuffix(".json")) if folder == MEASUREMENTS else None
+        digest = name.removesuffix(".json")
+        measurement = read.measurements.get(digest) if folder == MEASUREMENTS else None
         if measurement is None:
             continue
         compared += 1
         if json.loads(content) != measurement.to_json():
-            faults.append(Fault(f"{path} differs from its copy in the evidence ref", _restoring(read, name)))
+            faults.append(
+                Fault(f"{path} differs from its copy in the evidence ref", _restoring(read, digest))
+            )
     return f"{compared} measurements are those of the evidence ref", faults
 
 
 def _restoring(read: _Read, digest: str) -> str:
-    name = f"{digest.removesuffix('.json')}.json"
+    name = f"{digest}.json"
     repository, path = read.directory / REPOSITORY, read.directory / MEASUREMENTS / name
     source = f"refs/szilard/evidence:{MEASUREMENTS}/{name}"
     return f"git -C {shlex.quote(str(repository))} show {source} > {shlex.quote(str(path))}"
@@ -225,10 +228,10 @@ def _confirmation(read: _Read) -> tuple[str, list[Fault]]:
     except SzilardError as error:
         return "", [Fault(str(error), f"rm {shlex.quote(str(path))} && {read.resume}")]
     faults = []
-    if record.get("confirmed") and tagged is None:
+    if record["confirmed"] and tagged is None:
         faults.append(Fault(f"{path} says confirmed, and there is no tag `confirmed`"))
-    if record.get("winner") and tagged is not None:
+    if record["winner"] and tagged is not None:
         winner = next((one for one in read.attempts if one.number == record["winner"]["attempt"]), None)
         if winner is None or winner.result_commit != tagged:
             faults.append(Fault(f"the tag `confirmed` is not on attempt {record['winner']['attempt']}"))
-    return ("confirmed" if record.get("confirmed") else "made, nothing confirmed"), faults
+    return ("confirmed" if record["confirmed"] else "made, nothing confirmed"), faults

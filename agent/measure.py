@@ -115,13 +115,24 @@ class Measurer:
             self.train(subject, seed, split, watch)
             return self.score(subject, seed, split)
 
-    def measure_trusted(self, subject: Subject, seed: int, split: Split) -> Measurement:
-        """The same; what cannot be trusted is trained anew, once. Raises what `measure` raises."""
+    def trusted(
+        self,
+        work: Callable[[Subject, int, Split], Answer],
+        subject: Subject,
+        seed: int,
+        split: Split,
+        told: Callable[[Untrusted], None] = lambda _: None,
+    ) -> Answer:
+        """What `train` or `measure` gives; where it cannot be trusted it is trained anew, once, and told of.
+
+        Raises what `work` raises.
+        """
         try:
-            return self.measure(subject, seed, split)
-        except Untrusted:
+            return work(subject, seed, split)
+        except Untrusted as error:
+            told(error)
             self.forget(subject, seed, split)
-            return self.measure(subject, seed, split)
+            return work(subject, seed, split)
 
     def find_snapshot(self, commit: str, seed: int, updates: int) -> Measurement | None:
         """What a training on selection scored after so many updates; None where nobody looked."""

@@ -12,7 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agent.decision import ENTERS_WITH, SCREENING_DEVIATION, expected_entrants, threshold_at_look
+from agent.decision import (
+    ENTERS_WITH,
+    SCREENING_DEVIATION,
+    alpha_for_entrant,
+    expected_entrants,
+    threshold_at_look,
+)
 from agent.settings import RunSettings
 from environments.base import Score
 from evaluators.clustered import clustered_standard_error
@@ -75,7 +81,7 @@ def reach_of(seed_deviation: float, settings: RunSettings) -> Reach:
     from scipy.optimize import brentq
     from scipy.special import nctdtr, ndtr, stdtrit
 
-    alpha = 0.9 * settings.alpha / expected_entrants(settings.attempts)
+    alpha = alpha_for_entrant(settings.alpha, [], expected_entrants(settings.attempts))
     threshold = threshold_at_look(alpha, settings.seeds, settings.seeds)
     deviation = math.sqrt(2.0) * seed_deviation
     wanted = settings.minimum_effect

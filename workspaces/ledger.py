@@ -14,6 +14,7 @@ from pathlib import Path
 from workspaces.attempts import AttemptRecord, read_attempt
 from workspaces.commits import read_commits, write_commit
 from workspaces.git_command import GitCommand, LedgerError
+from workspaces.ledger_mark import is_marked, mark
 from workspaces.references import References
 from workspaces.snapshots import Snapshots
 from workspaces.trailers import code_message, one_line, result_message
@@ -23,23 +24,6 @@ __all__ = ["AttemptRecord", "Ledger", "LedgerError"]
 BRANCHES = "refs/heads/attempts/"
 TAGS = "refs/tags/"
 EVIDENCE = "refs/szilard/evidence"
-_CONFIGURATION = """\
-[user]
-\tname = Szilard
-\temail = szilard@localhost
-[commit]
-\tgpgSign = false
-[tag]
-\tgpgSign = false
-[gc]
-\tauto = 0
-[core]
-\thooksPath = /dev/null
-\tautocrlf = false
-\tlogAllRefUpdates = false
-[szilard]
-\tledger = 1
-"""
 _PACK_REFS_EVERY = 200
 _READ_ONE_BY_ONE = 10
 _NUMBERED = re.compile(rf"{BRANCHES}\d+")
@@ -70,7 +54,7 @@ class Ledger:
         ledger = cls(path)
         if ledger._is_whole():
             return ledger
-        if ledger._is_marked() and ledger.git.text("for-each-ref", "--count=1", BRANCHES):
+        if is_marked(ledger.git.git_directory) and ledger.git.text("for-each-ref", "--count=1", BRANCHES):
             first = ledger.git.text("rev-list", "--max-parents=0", "refs/heads/main", check=False)
             raise LedgerError(
                 f"{path} has attempts and no tag `baseline`: somebody removed it. "
@@ -80,9 +64,7 @@ class Ledger:
             raise LedgerError(f"{path} is not empty and not a ledger: choose another directory.")
         path.mkdir(parents=True, exist_ok=True)
         ledger.git.run("init", "--quiet", "--template=", "--initial-branch=main", str(ledger.path))
-        if not ledger._is_marked():
-            with (ledger.path / ".git" / "config").open("a") as stream:
-                stream.write(_CONFIGURATION)
+        mark(ledger.git.git_directory)
         contents = {name: source.read_bytes() for name, source in files.items()}
         first = ledger._write("refs/heads/main", message, contents, replace=True)
         ledger.set_incumbent(first)
@@ -356,20 +338,16 @@ class Ledger:
             self._snapshots.remember(files.values())
         return written.name
 
-    def _is_marked(self) -> bool:
-        try:
-            return "[szilard]" in (self.path / ".git" / "config").read_text()
-        except (OSError, UnicodeDecodeError):
-            return False
-
     def _is_started(self) -> bool:
         """Whether a killed `create` left this: marked as ours, or nothing but an empty git directory."""
         if [entry.name for entry in self.path.iterdir()] != [".git"]:
-            return self._is_marked()
-        return self._is_marked() or not self.git.text("for-each-ref", "--count=1", check=False)
+            return is_marked(self.git.git_directory)
+        return is_marked(self.git.git_directory) or not self.git.text(
+            "for-each-ref", "--count=1", check=False
+        )
 
     def _is_whole(self) -> bool:
-        return self._is_marked() and bool(self.git.text("for-each-ref", "refs/tags/baseline"))
+        return is_marked(self.git.git_directory) and bool(self.git.text("for-each-ref", "refs/tags/baseline"))
 
     def _resolve(self, commit: str) -> str:
         return self._verify(f"{_revision(commit)}^{{commit}}")

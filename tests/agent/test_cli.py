@@ -8,7 +8,6 @@ import json
 import os
 import pty
 import shlex
-import shutil
 import subprocess
 import sys
 import threading
@@ -22,7 +21,6 @@ import pytest
 
 import agent.cli
 from agent.cli.view import open_view
-from agent.confirm import WRITTEN
 from agent.events import Message, Progress
 
 COMMAND = str(Path(sys.executable).with_name("szilard"))
@@ -120,22 +118,6 @@ def test_run_refuses_bad_options_and_writes_nothing(
 ) -> None:
     assert told in refused("run", "a goal", *arguments, cwd=tmp_path)
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("damage", ["{}", '{"winner": 5}', '{"winner": {"seeds": []}}', "[]", '{"winner"'])
-def test_a_damaged_confirmation_is_said_in_a_sentence(runs: Path, tmp_path: Path, damage: str) -> None:
-    run = shutil.copytree(runs / a_run.NAME, tmp_path / "run")
-    (run / "confirmation.json").write_text(damage)
-    for verb in ("status", "log", "confirm"):
-        assert "confirmation.json is damaged" in refused(verb, str(run))
-
-
-def test_what_was_never_opened_is_not_called_confirmed(runs: Path, tmp_path: Path) -> None:
-    run = shutil.copytree(runs / a_run.NAME, tmp_path / "run")
-    nothing = {**a_run.confirmation(), **dict.fromkeys(WRITTEN), "frontier": []}
-    (run / "confirmation.json").write_text(json.dumps(nothing))
-    for arguments in ((), ("--reopen",)):
-        assert "never opened" in refused("confirm", str(run), *arguments)
 
 
 def test_a_study_writes_where_runs_live_unless_told_otherwise(tmp_path: Path) -> None:

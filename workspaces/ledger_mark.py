@@ -1,0 +1,41 @@
+"""How a git repository is known as a ledger, and what a ledger asks of git.
+
+Owns what stands in the repository's own configuration.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_CONFIGURATION = """\
+[user]
+\tname = Szilard
+\temail = szilard@localhost
+[commit]
+\tgpgSign = false
+[tag]
+\tgpgSign = false
+[gc]
+\tauto = 0
+[core]
+\thooksPath = /dev/null
+\tautocrlf = false
+\tlogAllRefUpdates = false
+[szilard]
+\tledger = 1
+"""
+
+
+def mark(git_directory: Path) -> None:
+    """Make a repository a ledger; one that is marked already is left as it is."""
+    if not is_marked(git_directory):
+        with (git_directory / "config").open("a") as stream:
+            stream.write(_CONFIGURATION)
+
+
+def is_marked(git_directory: Path) -> bool:
+    """Whether a ledger lives there."""
+    try:
+        return "[szilard]" in (git_directory / "config").read_text()
+    except (OSError, UnicodeDecodeError):
+        return False
