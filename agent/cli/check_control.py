@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
     "--sandbox",
-    type=click.Choice(["auto", "bubblewrap", "none"]),
+    type=click.Choice(["auto", "bubblewrap", "landlock", "seatbelt", "none"]),
     default="auto",
     show_default=True,
     help="What isolates the control while it is tested.",

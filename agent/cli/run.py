@@ -108,7 +108,7 @@ def _guards(
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random in the run.")
 @click.option(
     "--sandbox",
-    type=click.Choice(["auto", "bubblewrap", "none"]),
+    type=click.Choice(["auto", "bubblewrap", "landlock", "seatbelt", "none"]),
     default="auto",
     show_default=True,
     help="What isolates the code under research.",

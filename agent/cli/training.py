@@ -38,7 +38,10 @@ _OPTIONS = (
     ),
     click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True),
     click.option(
-        "--sandbox", type=click.Choice(["auto", "bubblewrap", "none"]), default="auto", show_default=True
+        "--sandbox",
+        type=click.Choice(["auto", "bubblewrap", "landlock", "seatbelt", "none"]),
+        default="auto",
+        show_default=True,
     ),
     click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random."),
 )

