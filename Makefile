@@ -5,6 +5,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+LOCKED := $(PIP) install --quiet --no-deps --only-binary :all: --require-hashes --requirement
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --only-binary :all: \
+    --exclude-newer '7 days' --excludes requirements/torch-brings.txt --no-emit-package torch \
+    --custom-compile-command 'make lock' --group build
 
 TORCH_VERSION := 2.13.0
 CPU_WHEELS := https://download.pytorch.org/whl/cpu
@@ -20,18 +24,19 @@ endif
 INSTALLED := $(VENV)/.installed-$(shell echo '$(TORCH)' | cksum | cut -d ' ' -f 1)
 GOAL := Solve more countdown problems in up to 16 tries without getting worse at the first
 
-.PHONY: help install demo test test-slow test-gpu lint clean
+.PHONY: help install demo test test-slow test-gpu lint lock audit clean
 
 help:
 	@echo "make demo       install, then research countdown to the end; the run stays under runs/"
 	@echo "make test       the fast tests; make test-slow: the rest; make test-gpu: one attempt on CUDA"
 	@echo "make install    $(VENV) with Szilard in it; make lint: formatting, types, import rules"
+	@echo "make lock       requirements/*.txt from pyproject.toml (ARGS=--upgrade: newest releases); make audit: known flaws"
 	@echo "make clean      remove $(VENV) and caches; runs/ is kept"
 
 install: $(INSTALLED)
 	@echo "Szilard is installed in $(VENV): $(BIN)/szilard --help"
 
-$(INSTALLED): pyproject.toml
+$(INSTALLED): pyproject.toml requirements/run.txt
 	@command -v $(PYTHON) >/dev/null || { \
 	    echo "Szilard needs Python 3.11 or newer, and there is no $(PYTHON): make install PYTHON=/path/to/python"; \
 	    exit 1; }
@@ -40,6 +45,8 @@ $(INSTALLED): pyproject.toml
 	    exit 1; }
 	@echo "Creating $(VENV) with $$($(PYTHON) -V)"
 	@$(PYTHON) -m venv $(VENV)
+	@echo "Installing what Szilard needs, as locked"
+	@$(LOCKED) requirements/run.txt
 	@echo "Installing $(TORCH)"
 ifneq (,$(findstring +cpu,$(TORCH)))
 	@$(PIP) install --quiet $(TORCH) 2>/dev/null \
@@ -50,20 +57,19 @@ ifneq (,$(findstring +cpu,$(TORCH)))
 else
 	@$(PIP) install --quiet $(TORCH)
 endif
-	@echo "Installing Szilard and what it needs"
-	@$(PIP) install --quiet --editable .
+	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@echo '$(TORCH)' > $(VENV)/.torch
 	@rm -f $(VENV)/.installed-*
 	@touch $@
 
-$(VENV)/.installed-test: $(INSTALLED)
+$(VENV)/.installed-test: $(INSTALLED) requirements/test.txt
 	@echo "Installing what the tests need"
-	@$(PIP) install --quiet --editable '.[test]'
+	@$(LOCKED) requirements/test.txt
 	@touch $@
 
-$(VENV)/.installed-lint: $(INSTALLED)
+$(VENV)/.installed-lint: $(INSTALLED) requirements/dev.txt
 	@echo "Installing what the checks need"
-	@$(PIP) install --quiet --editable '.[dev]'
+	@$(LOCKED) requirements/dev.txt
 	@touch $@
 
 demo: $(INSTALLED)
@@ -88,9 +94,21 @@ lint: $(VENV)/.installed-lint
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/mypy benchmarks
+	@$(BIN)/mypy benchmarks requirements
 	@$(BIN)/mypy --explicit-package-bases workspaces/templates/*/*.py
 	@$(BIN)/lint-imports
+
+lock: $(VENV)/.installed-lint
+	@echo "Locking what pyproject.toml names, for torch==$(TORCH_VERSION), without torch"
+	@echo 'torch==$(TORCH_VERSION)' | $(LOCK) $(ARGS) --output-file requirements/run.txt pyproject.toml -
+	@for extra in test dev; do \
+	    echo 'torch==$(TORCH_VERSION)' | $(LOCK) $(ARGS) --extra $$extra --constraint requirements/run.txt \
+	        --output-file requirements/$$extra.txt pyproject.toml - || exit 1; \
+	done
+
+audit: $(VENV)/.installed-lint
+	@echo "Looking the locked releases up among the known vulnerabilities"
+	@$(BIN)/python -m requirements.audit torch==$(TORCH_VERSION)
 
 clean:
 	@echo "Removing $(VENV) and caches; runs/ is kept"
