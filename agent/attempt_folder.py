@@ -12,6 +12,7 @@ from pathlib import Path
 
 from agent.proposal import Proposal
 from workspaces.folders import delete_folder
+from workspaces.redaction import redacted
 
 MOST_REPAIRS = 2
 CONVERSATION_FILE = "conversation.jsonl"
@@ -83,5 +84,5 @@ class AttemptFolder:
 
 def _write(path: Path, text: str) -> None:
     temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(text)
+    temporary.write_text(redacted(text))
     os.replace(temporary, path)

@@ -30,7 +30,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from workspaces.trailers import one_line
+from workspaces.plain_text import one_line
 
 LONGEST_SENTENCE = 420
 NEAR = 0.2

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from environments.base import SzilardError
 from workspaces.executors.base import Outcome
+from workspaces.plain_text import clean
 
 WEIGHTS_FILE = "model.safetensors"
 OVERSPENT = "BudgetExceeded"
@@ -79,14 +80,14 @@ def raise_failure(outcome: Outcome, folder: Path, steps: int) -> None:
 
 
 def _last_lines(path: Path, most: int = 2000) -> str:
-    """The end of a log, stripped of control characters."""
+    """The end of a log, cleaned."""
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - most))
             text = file.read().decode("utf-8", "replace")
     except OSError:
         return "no log was written"
-    return "".join(c for c in text if c.isprintable() or c == "\n").strip() or "it printed nothing"
+    return clean(text).strip() or "it printed nothing"
 
 
 def _error_line(log: str) -> str:

@@ -22,6 +22,7 @@ from agent.seeds import every_seed
 from agent.settings import GuardSetting, Researchers, RunSettings, TrainingSettings
 from environments.base import EnvironmentSpec, SzilardError
 from environments.registry import is_path, load
+from workspaces.redaction import redacted
 
 SHOWN_VERSIONS = ("szilard", "torch", "langgraph", "gitpython")
 SCORE_SECONDS = 2.0
@@ -73,7 +74,7 @@ def plan(
     if attempts < 1:
         raise InvalidOption("A run needs at least 1 attempt.")
     training = plan_training(
-        goal=goal.strip(),
+        goal=redacted(goal.strip()),
         environment=environment,
         metric=metric,
         guards=guards,

@@ -19,8 +19,9 @@ from agent.watch import Watch, Watcher
 from environments.base import Environment, Score
 from environments.registry import is_path
 from workspaces.executors.base import Executor, Job, Limits, Outcome
-from workspaces.folders import delete_folder
+from workspaces.folders import delete_folder, entries_of
 from workspaces.measurements import Measurement
+from workspaces.redaction import redact_file
 from workspaces.workspace import Workspace
 
 Rewards = Literal["task", "random"]
@@ -86,6 +87,7 @@ class Trainer:
                 outcome = self._wait_and_watch(handle, folder, watch, score)
         finally:
             del self._jobs[name]
+        _redact(folder)
         if outcome.cancelled:
             raise Cancelled("The training was cancelled.")
         return outcome
@@ -149,3 +151,10 @@ class Trainer:
         if hopeless is not None:
             raise StoppedEarly(hopeless)
         return outcome
+
+
+def _redact(folder: Path) -> None:
+    """Take secrets out of all that a training wrote, before anything of it is read."""
+    for entry in entries_of(folder):
+        if entry.is_file(follow_symlinks=False):
+            redact_file(Path(entry.path))

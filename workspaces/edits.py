@@ -17,6 +17,7 @@ from functools import lru_cache
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from environments.base import SzilardError
+from workspaces.plain_text import hidden
 
 LARGEST_FILE = 256 * 1024
 _NEAR_LINES = 12
@@ -61,7 +62,7 @@ def apply_edits(
     for edit in edits:
         _check_path(edit.path, after, editable, protected)
         changed = edit.content if edit.content is not None else _replaced(edit, after)
-        _check_text(edit.path, changed)
+        _check_text(edit.path, changed, after.get(edit.path, ""))
         after[edit.path] = changed
     if after == dict(files):
         raise EditError("the edits change nothing: every file is as it was. Propose a real change.")
@@ -127,7 +128,7 @@ def _check_path(
             raise EditError(f"{path!r} cannot be a file beside {other!r}: one is a folder of the other.")
 
 
-def _check_text(path: str, text: str) -> None:
+def _check_text(path: str, text: str, before: str) -> None:
     if "\0" in text:
         raise EditError(f"{path}: the new text holds a NUL byte; only text can be written.")
     try:
@@ -137,6 +138,13 @@ def _check_text(path: str, text: str) -> None:
     if size > LARGEST_FILE:
         raise EditError(
             f"{path}: the new text is {size / 1024:.0f} KiB; a file may have {LARGEST_FILE // 1024} KiB."
+        )
+    unseen = sorted(hidden(text) - hidden(before))
+    if unseen:
+        spelt = f"U+{ord(unseen[0]):04X}"
+        raise EditError(
+            f"{path}: the new text holds a character that a reader cannot see ({spelt}): leave it out, or "
+            "write it as an escape in a string."
         )
 
 

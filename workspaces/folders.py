@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 
@@ -42,6 +42,20 @@ def copy_plain_files(source: Path, target: Path, names: Sequence[str], most_byte
         return all(_copy_plain_file(folder, name, target / name, plain, most_bytes) for name in names)
     finally:
         os.close(folder)
+
+
+def entries_of(folder: Path) -> Iterator[os.DirEntry[str]]:
+    """All that lies below a folder, however deep; no link is followed, what cannot be read is passed over."""
+    waiting = [str(folder)]
+    while waiting:
+        try:
+            with os.scandir(waiting.pop()) as entries:
+                for entry in entries:
+                    yield entry
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+        except OSError:
+            continue
 
 
 def _copy_plain_file(folder: int, name: str, target: Path, plain: int, most_bytes: int) -> bool:

@@ -15,9 +15,11 @@ from workspaces.attempts import AttemptRecord, read_attempt
 from workspaces.commits import read_commits, write_commit
 from workspaces.git_command import GitCommand, LedgerError
 from workspaces.ledger_mark import is_marked, mark
+from workspaces.plain_text import one_line
+from workspaces.redaction import redacted
 from workspaces.references import References
 from workspaces.snapshots import Snapshots
-from workspaces.trailers import code_message, one_line, result_message
+from workspaces.trailers import code_message, result_message
 
 __all__ = ["AttemptRecord", "Ledger", "LedgerError"]
 
@@ -124,11 +126,10 @@ class Ledger:
                 entropy=predicted_entropy,
                 repair=repair,
             )
-            contents = {name: text.encode() for name, text in files.items()}
             return self._write(
                 _branch(number),
                 message,
-                contents,
+                _encoded(files),
                 parent=earlier or self._resolve(parent_commit),
                 tree=self.tree(parent_commit),
             )
@@ -158,8 +159,7 @@ class Ledger:
             found = self._references.all().get(ref)
             if found:
                 return found
-            contents = {name: text.encode() for name, text in files.items()}
-            return self._write(ref, f"{subject}\n", contents, parent=self.tags()["baseline"])
+            return self._write(ref, f"{subject}\n", _encoded(files), parent=self.tags()["baseline"])
 
     def commit_result(self, number: int, *, verdict: str, reason: str, trailers: Mapping[str, str]) -> str:
         """Record what became of an attempt: a commit of the same tree, its figures as trailers.
@@ -330,7 +330,9 @@ class Ledger:
         tree: str | None = None,
         replace: bool = False,
     ) -> str:
-        written = write_commit(self.git, ref, message, files, parent=parent, tree=tree, replace=replace)
+        written = write_commit(
+            self.git, ref, redacted(message), files, parent=parent, tree=tree, replace=replace
+        )
         self._references.moved(ref, written.name)
         self._verified[f"{written.name}^{{commit}}"] = written.name
         self._verified[f"{written.name}^{{tree}}"] = written.tree
@@ -369,6 +371,11 @@ class Ledger:
                 f"{self.path} has no commit {shown!r}: list what there is with `szilard log RUN`."
             )
         return name
+
+
+def _encoded(files: Mapping[str, str]) -> dict[str, bytes]:
+    """What a researcher wrote as it is kept: without secrets."""
+    return {name: redacted(text).encode() for name, text in files.items()}
 
 
 def _branch(number: int) -> str:

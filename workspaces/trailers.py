@@ -6,28 +6,21 @@ Owns the wording of messages; it calls no git.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping
 
 from environments.base import SzilardError
+from workspaces.plain_text import clean, one_line
 
 SUBJECT_LENGTH = 120
 _KEY = re.compile(r"[A-Za-z][A-Za-z0-9]*(-[A-Za-z0-9]+)*")
 _WHOLE = "Hypothesis: "
 _PREDICTION = "Prediction: "
 _INDENT = "  "
+_SCISSORS = "- >8 -"
 
 
 class TrailerError(SzilardError):
     """A trailer whose name git would not read back."""
-
-
-def one_line(text: str, length: int | None = None) -> str:
-    """The text on one line, without control, invisible or direction-changing characters."""
-    line = " ".join(_printable(text).split())
-    if length is not None and len(line) > length:
-        line = line[: length - 1].rstrip() + "…"
-    return line
 
 
 def code_message(
@@ -43,9 +36,9 @@ def code_message(
 ) -> str:
     """Message of a code commit: hypothesis, mechanism (indented), prediction, trailers."""
     whole = one_line(hypothesis) or "(no hypothesis)"
-    subject = one_line(whole, SUBJECT_LENGTH)
+    subject = one_line(whole, SUBJECT_LENGTH).replace(_SCISSORS, "- -")  # git reads no trailer below scissors
     body = [] if subject == whole else [_WHOLE + whole]
-    lines = [_printable(line).rstrip() for line in re.split(r"\r\n|\r|\n", mechanism)]
+    lines = [line.rstrip() for line in clean(mechanism).split("\n")]
     body.append("\n".join(_INDENT + line if line else "" for line in lines).strip("\n"))
     body.append(f"{_PREDICTION}score change {score_change:+}, final entropy {entropy} nats a token")
     trailers = {
@@ -108,8 +101,3 @@ def read_proposal(subject: str, body: str) -> tuple[str, str]:
         else:
             mechanism.append(line.removeprefix(_INDENT))
     return hypothesis, "\n".join(mechanism).strip("\n")
-
-
-def _printable(text: str) -> str:
-    text = "".join(" " if unicodedata.category(char) in ("Cc", "Zl", "Zp") else char for char in text)
-    return "".join(char for char in text if unicodedata.category(char) not in ("Cf", "Cs", "Cn", "Co"))

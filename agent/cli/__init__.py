@@ -126,9 +126,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _fail(sentence: str) -> None:
-    from workspaces.review.text import clean
+    from workspaces.plain_text import clean
+    from workspaces.redaction import redacted
 
-    click.echo(f"szilard: {clean(sentence)}", err=True)
+    click.echo(f"szilard: {redacted(clean(sentence))}", err=True)
     sys.exit(EXIT_USER_ERROR)
 
 

@@ -59,18 +59,19 @@ def plain(checked: Checked) -> dict[str, object]:
 
 def summary_of(checked: Checked) -> str:
     """One line on a control that may be trained."""
-    from workspaces.review import text
+    from workspaces import plain_text
 
     warned = [one.said for one in checked.findings if one.outcome == "warned"]
     speed = "" if checked.speed is None else f", {checked.speed:.2f} times the plain one's time"
     said = f"; warned: {'; '.join(warned)}" if warned else ""
-    return text.one_line(f"{checked.control.path} holds {checked.control.name}: checked{speed}{said}")
+    return plain_text.one_line(f"{checked.control.path} holds {checked.control.name}: checked{speed}{said}")
 
 
 def show(checked: Checked) -> None:
     """A table of the checks, and in one line what to do next."""
     from rich.table import Table
 
+    from workspaces import plain_text
     from workspaces.review import text
 
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -80,7 +81,7 @@ def show(checked: Checked) -> None:
         said = one.said
         if one.check == "speed" and checked.speed is not None:
             said = f"{checked.speed:.2f} times the plain one's time{'; ' + said if said else ''}"
-        table.add_row(text.one_line(one.check), one.outcome, text.one_line(said))
+        table.add_row(plain_text.one_line(one.check), one.outcome, plain_text.one_line(said))
     text.console().print(table)
     if not checked.refused:
         control = checked.control

@@ -71,6 +71,7 @@ def show_control(name: str, as_json: bool) -> None:
     Example:
       szilard controls show KlCov
     """
+    from workspaces import plain_text
     from workspaces.review import text
 
     control = _found(name)
@@ -78,7 +79,7 @@ def show_control(name: str, as_json: bool) -> None:
         text.print_json(_plain(control))
         return
     click.echo(f"{control.name}, {'an' if control.kind[0] in 'aeiou' else 'a'} {control.kind}\n")
-    click.echo(text.clean(control.documentation) + "\n")
+    click.echo(plain_text.clean(control.documentation) + "\n")
     click.echo(f"Defaults: {_arguments(control.defaults) or 'no hyper-parameter'}")
     if control.small_scale is not None:
         click.echo(f"Adapted to small minibatches: {_arguments(control.small_scale)}")

@@ -17,13 +17,16 @@ FAILS = 1
 
 def tell(findings: Sequence[Finding], *, as_json: bool) -> NoReturn:
     """Print every finding, under each that fails what mends it, and exit: 0 if all hold, 1 if not."""
+    from workspaces import plain_text
     from workspaces.review import text
 
     if as_json:
         text.print_json([{"holds": finding.holds, **asdict(finding)} for finding in findings])
     else:
         for finding in findings:
-            click.echo(text.one_line(f"{'ok' if finding.holds else 'FAIL'} {finding.name}: {finding.told()}"))
+            click.echo(
+                plain_text.one_line(f"{'ok' if finding.holds else 'FAIL'} {finding.name}: {finding.told()}")
+            )
             for mending in finding.mending():
-                click.echo(f"  mend it: {text.one_line(mending)}")
+                click.echo(f"  mend it: {plain_text.one_line(mending)}")
     sys.exit(0 if all(finding.holds for finding in findings) else FAILS)

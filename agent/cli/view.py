@@ -19,8 +19,9 @@ import click
 
 from agent.cli import EXIT_INTERRUPTED
 from agent.events import Event, Message, Progress
+from workspaces.plain_text import clean, one_line
 from workspaces.review.log import STYLES
-from workspaces.review.text import clean, duration, figure, finite, one_line, signed
+from workspaces.review.text import duration, figure, finite, signed
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from difflib import unified_diff
@@ -21,12 +20,10 @@ from agent.proposal import Proposal
 from agent.researchers.base import Context, HistoryEntry
 from environments.base import EnvironmentSpec
 from workspaces.edits import Edit
+from workspaces.plain_text import clipped, fenced, one_line
 
 PROMPT_CHARACTERS = 160_000
-FIELD_CHARACTERS = 6_000
 SHOWN_CHANGES = 16
-
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 _EXAMPLE = Proposal(
     hypothesis="A small entropy bonus lets the policy train at twice the learning rate",
@@ -67,22 +64,6 @@ def unusable_reply(problem: str, repairs_left: int) -> str:
 def failed_proposal(problem: str, parent: int, repairs_left: int) -> str:
     """The answer to a proposal whose edits do not apply or whose code does not run."""
     return _fill("failed_proposal.md", problem=fenced(problem), parent=str(parent), left=_left(repairs_left))
-
-
-def fenced(text: str, language: str = "text", limit: int = FIELD_CHARACTERS) -> str:
-    """`text` without control characters, clipped in the middle, in a fence that it cannot close."""
-    text = clipped(_plain(text), limit)
-    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return f"{fence}{language}\n{text}{'' if text.endswith(chr(10)) else chr(10)}{fence}"
-
-
-def clipped(text: str, limit: int) -> str:
-    """`text`, or its beginning and end around a note that says how much is missing."""
-    if len(text) <= limit:
-        return text
-    half = limit // 2
-    return f"{text[:half]}\n[... {len(text) - 2 * half} characters left out ...]\n{text[-half:]}"
 
 
 @dataclass(frozen=True)
@@ -194,7 +175,7 @@ def _history(context: Context, rows: tuple[str, ...]) -> str:
     text = "\n".join(rows)
     hidden = attempts - len(rows)
     note = f"The oldest {hidden} of {attempts} attempts are left out for length.\n" if hidden else ""
-    return note + (fenced(text, limit=len(text)) if rows else "")
+    return note + (fenced(text, limit=None) if rows else "")
 
 
 def _row(entry: HistoryEntry, parent: HistoryEntry | None) -> str:
@@ -235,7 +216,7 @@ def _changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
 
 def _files(shown: Mapping[str, str], every: Mapping[str, str]) -> str:
     parts = [
-        f"{json.dumps(path)}:\n{fenced(text, 'python' if path.endswith('.py') else 'text', limit=len(text))}"
+        f"{json.dumps(path)}:\n{fenced(text, 'python' if path.endswith('.py') else 'text', limit=None)}"
         for path, text in sorted(shown.items())
     ]
     parts += [
@@ -265,11 +246,7 @@ def _left(repairs: int) -> str:
 
 
 def _line(text: str) -> str:
-    return clipped(" ".join(_plain(text).split()), 600).replace("\n", " ")
-
-
-def _plain(text: str) -> str:
-    return _CONTROL.sub("", text)
+    return clipped(one_line(text), 600).replace("\n", " ")
 
 
 def _fill(name: str, **values: str) -> str:

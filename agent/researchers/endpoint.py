@@ -1,7 +1,8 @@
 """An OpenAI-compatible endpoint: one request in, one reply out, every failure a sentence.
 
 Owns the client, the key, the forms in which JSON can be asked for, retries and time; it neither
-stores nor understands replies. The key leaves this module only inside requests.
+stores nor understands replies, but bounds them and takes secrets out. The key leaves this module only inside
+requests.
 """
 
 from __future__ import annotations
@@ -16,10 +17,13 @@ from urllib.parse import urlsplit
 
 from agent.researchers.base import ResearcherError
 from agent.researchers.conversation import Turn
+from workspaces.plain_text import one_line
+from workspaces.redaction import redacted
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 RETRIES = 4
-SHORTEST_SECRET = 8
+REPLY_CHARACTERS = 200_000
+NAME_CHARACTERS = 200
 FORMS = ("json_schema", "json_object", "text")
 
 
@@ -65,10 +69,11 @@ class Endpoint:
                 "OPENAI_API_KEY holds characters that no key has. Set it again, without them."
             )
         self._form = 0
+        self._environ = environ
 
     def redacted(self, text: str) -> str:
-        """`text` without the key. A key of fewer than eight characters is taken for a placeholder."""
-        return text.replace(self._key, "[key]") if len(self._key) >= SHORTEST_SECRET else text
+        """`text` without the key and every other secret of the environment."""
+        return redacted(text, self._environ)
 
     def ask(self, turns: Sequence[Turn]) -> Reply:
         """Ask in the strictest form that the server accepts. Callable from any thread without an event loop.
@@ -108,14 +113,19 @@ class Endpoint:
         message, usage = getattr(choices[0], "message", None), getattr(completion, "usage", None)
         said = _text(message, "content") or _text(message, "refusal") or ""
         return Reply(
-            text=self.redacted(said),
+            text=self.redacted(said)[: REPLY_CHARACTERS + 1],
             form=form,
-            finish_reason=_text(choices[0], "finish_reason"),
-            served_by=_text(completion, "model"),
+            finish_reason=self._name(choices[0], "finish_reason"),
+            served_by=self._name(completion, "model"),
             prompt_tokens=_count(usage, "prompt_tokens"),
             completion_tokens=_count(usage, "completion_tokens"),
             seconds=round(time.monotonic() - start, 3),
         )
+
+    def _name(self, record: object, field: str) -> str | None:
+        """A short word of the server's own, which may be anything."""
+        said = _text(record, field)
+        return None if said is None else one_line(self.redacted(said), NAME_CHARACTERS)
 
     async def _completion(self, client: Any, turns: Sequence[Turn]) -> tuple[object, str]:
         """What the server answered, untrusted, and the form in which it was asked."""
@@ -144,7 +154,7 @@ class Endpoint:
         import openai
 
         cause = error.__cause__ if isinstance(error, openai.APIConnectionError) else None
-        said = " ".join(_encodable(self.redacted(str(cause or error))).split())[:500]
+        said = one_line(self.redacted(_encodable(str(cause or error))), 500)
         match error:
             case openai.APIConnectionError():
                 what = f"cannot be reached ({said}). Set OPENAI_BASE_URL to an endpoint that runs"

@@ -20,10 +20,10 @@ from agent.context import build
 from agent.proposal import Proposal
 from agent.researchers.base import Context, NoProposal, ResearcherError
 from agent.researchers.conversation import Conversation, Exchange, Turn
-from agent.researchers.endpoint import Endpoint
+from agent.researchers.endpoint import REPLY_CHARACTERS, Endpoint
+from workspaces.plain_text import clipped, one_line
 
 REPAIRS = 2
-REPLY_CHARACTERS = 200_000
 OBJECTS_TRIED = 200
 REQUEST_SECONDS = 600.0
 
@@ -113,11 +113,11 @@ def _left(turns: tuple[Turn, ...]) -> int:
 
 
 def _answer(reply: str) -> Turn:
-    return Turn("assistant", build.clipped(reply, build.PROMPT_CHARACTERS // 4) or "(an empty reply)")
+    return Turn("assistant", clipped(reply, build.PROMPT_CHARACTERS // 4) or "(an empty reply)")
 
 
 def _summary(problem: str) -> str:
-    return " ".join(problem.split())[:300]
+    return one_line(problem, 300)
 
 
 def _same(reply: str, proposal: Proposal) -> bool:
@@ -134,7 +134,7 @@ def _read(reply: str) -> Proposal:
         ValueError: there is none; the message tells the model what is wrong.
     """
     if len(reply) > REPLY_CHARACTERS:
-        raise ValueError(f"The reply has {len(reply)} characters; at most {REPLY_CHARACTERS} are read.")
+        raise ValueError(f"The reply has more than {REPLY_CHARACTERS} characters: make it shorter.")
     text = reply.rpartition("</think>")[2]
     found = list(_objects(text))
     if not found:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from agent.diagnosis import CHECKPOINTS, EntropyDiagnosis, diagnose
 from agent.diagnosis_sentence import LONGEST_SENTENCE
 from agent.trace import LARGEST_FIGURE, MOST_CONTROLS, TraceRow
-from workspaces.trailers import one_line
+from workspaces.plain_text import one_line
 
 STEPS = 150
 A, B = 0.3, 0.73

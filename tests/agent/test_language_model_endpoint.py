@@ -144,7 +144,7 @@ def test_the_key_is_written_nowhere_and_sent_only_as_authorisation(connect: Conn
         answer = researcher.propose(context, tmp_path)
         researcher.repair(context, answer, f"KeyError: {KEY}", tmp_path)
 
-    assert answer.mechanism == "The key is [key]."
+    assert answer.mechanism == "The key is [secret]."
     assert KEY not in json.dumps([request.body for request in server.requests])
     assert all(KEY not in path.read_text() for path in tmp_path.iterdir())
 

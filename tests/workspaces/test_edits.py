@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workspaces.edits import LARGEST_FILE, Edit, EditError, apply_edits, matches, normalised_code
+from workspaces.plain_text import hidden
 
 FILES = {
     "recipe.py": "LEARNING_RATE = 1e-4\nSTEPS = 100\n\n\ndef train(policy):\n    return policy\n",
@@ -17,6 +18,7 @@ EDITABLE = ("recipe.py", "controls/**/*.py", "*.txt")
 PROTECTED = ("train.py", "controls/batch.py")
 
 plain_text = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=200)
+seen_text = plain_text.filter(lambda text: not hidden(text))
 
 
 def apply(*edits: Edit) -> dict[str, str]:
@@ -133,7 +135,24 @@ def test_text_that_is_too_large_or_no_text_is_refused() -> None:
     assert "empty" in refusal(Edit(path="recipe.py", search="", replace="b"))
 
 
-@given(before=plain_text, search=plain_text.filter(bool), replace=plain_text, after=plain_text)
+@pytest.mark.parametrize(
+    "text", ["# harmless\rimport os\n", "a = 1  # \u202e", "b\x1b[2J", "c\u200b", "d\x85e", "f\u2028g"]
+)
+def test_text_that_a_reader_cannot_see_is_refused(text: str) -> None:
+    assert "cannot see (U+" in refusal(Edit(path="recipe.py", content=text))
+    assert "cannot see (U+" in refusal(Edit(path="recipe.py", search="100", replace=text))
+
+
+def test_a_file_that_came_with_unseen_characters_stays_editable() -> None:
+    files = {"a.py": "\ufeffa = 1\r\n"}
+    edit = Edit(path="a.py", search="1", replace="2")
+    assert apply_edits(files, [edit], editable=["*"], protected=[]) == {"a.py": "\ufeffa = 2\r\n"}
+    half = Edit(path="a.py", search="1\r\n", replace="1\r")
+    with pytest.raises(EditError, match=r"U\+000D"):
+        apply_edits(files, [half], editable=["*"], protected=[])
+
+
+@given(before=seen_text, search=seen_text.filter(bool), replace=seen_text, after=seen_text)
 def test_a_block_that_matches_once_replaces_exactly_that(
     before: str, search: str, replace: str, after: str
 ) -> None:

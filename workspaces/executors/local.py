@@ -14,14 +14,14 @@ import stat
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from workspaces.executors.base import ExecutorError, Job, Outcome
 from workspaces.executors.process_table import Process, carrying, descendants, read_table
-from workspaces.folders import delete_folder
+from workspaces.folders import delete_folder, entries_of
 from workspaces.sandbox.base import Launch, Sandbox
 
 WATCH_SECONDS = 0.2
@@ -304,23 +304,10 @@ def _bytes_written(job: Job, scratch: Path | None) -> int:
     for log in _logs(job):
         with suppress(OSError):
             total += log.stat().st_size
-    for entry in (*_entries(job.output), *(_entries(scratch) if scratch is not None else ())):
+    for entry in (*entries_of(job.output), *(entries_of(scratch) if scratch is not None else ())):
         with suppress(OSError):
             total += max(entry.stat(follow_symlinks=False).st_size, SMALLEST_FILE)
     return total
-
-
-def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
-    waiting = [str(folder)]
-    while waiting:
-        try:
-            with os.scandir(waiting.pop()) as entries:
-                for entry in entries:
-                    yield entry
-                    if entry.is_dir(follow_symlinks=False):
-                        waiting.append(entry.path)
-        except OSError:
-            continue
 
 
 def _keep_plain_files(folder: Path) -> None:
@@ -329,7 +316,7 @@ def _keep_plain_files(folder: Path) -> None:
     What lies deeper than a path can say is left as it is: no reader can name it either.
     """
     os.chmod(folder, 0o755)
-    for entry in _entries(folder):
+    for entry in entries_of(folder):
         try:
             mode = entry.stat(follow_symlinks=False).st_mode
             if stat.S_ISDIR(mode):

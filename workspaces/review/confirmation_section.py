@@ -10,9 +10,10 @@ import statistics
 from collections.abc import Mapping
 from typing import Any
 
+from workspaces.plain_text import markdown
 from workspaces.review.record import RunRecord, figures
 from workspaces.review.run_picture import frontier_axes, mean_over_seeds
-from workspaces.review.text import figure, markdown, markdown_table, signed, span
+from workspaces.review.text import figure, markdown_table, signed, span
 
 ABLATION_FILE = "ablation.json"
 

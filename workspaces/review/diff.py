@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from workspaces.ledger import Ledger
+from workspaces.plain_text import clean
 from workspaces.review.record import RunRecord, UnreadableRun
-from workspaces.review.text import clean, console
+from workspaces.review.text import console
 
 
 def diff(run: RunRecord, first: int, second: int | None) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from workspaces.ledger import AttemptRecord
-from workspaces.review.text import markdown, one_line, places
+from workspaces.plain_text import markdown, one_line
+from workspaces.review.text import places
 
 DIAGNOSIS_FILE = "diagnosis.json"
 _LARGEST_FILE = 2**20

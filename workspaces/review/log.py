@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from workspaces.ledger import AttemptRecord
+from workspaces.plain_text import one_line
 from workspaces.review.entropy import inert_controls, sentence
 from workspaces.review.record import RunRecord, figures
 from workspaces.review.tables import print_table
-from workspaces.review.text import console, duration, figure, one_line, seed_count, signed, span
+from workspaces.review.text import console, duration, figure, seed_count, signed, span
 
 if TYPE_CHECKING:
     from rich.text import Text

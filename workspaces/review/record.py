@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from environments.base import SzilardError
 from workspaces.ledger import AttemptRecord, Ledger
-from workspaces.review.text import one_line
+from workspaces.plain_text import one_line
 
 BASELINE_FILE = "baseline.json"
 CONFIRMATION_FILE = "confirmation.json"

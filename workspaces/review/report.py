@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from workspaces.ledger import AttemptRecord
+from workspaces.plain_text import markdown
 from workspaces.review import confirmation_section, entropy
 from workspaces.review.command import run_command, sameness
 from workspaces.review.log import legend
 from workspaces.review.record import RunRecord, figures
 from workspaces.review.run_picture import PICTURE_FILE, draw
 from workspaces.review.status import confirmation_sentence
-from workspaces.review.text import duration, figure, markdown, markdown_table, seed_count, signed, span
+from workspaces.review.text import duration, figure, markdown_table, seed_count, signed, span
 
 REPORT_FILE = "report.md"
 

@@ -12,12 +12,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from workspaces.plain_text import one_line
 from workspaces.review.attempts_panel import AttemptPoint, draw_attempts
 from workspaces.review.frontier_panel import Frontier, FrontierPoint, draw_frontier
 from workspaces.review.pictures import STYLE, save
 from workspaces.review.record import RunRecord, figures
 from workspaces.review.status import confirmation_sentence
-from workspaces.review.text import one_line
 
 PICTURE_FILE = "picture.svg"
 

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from workspaces.plain_text import clean, one_line
 from workspaces.review import entropy, evidence
 from workspaces.review.log import STYLES, row
 from workspaces.review.record import RunRecord, figures
-from workspaces.review.text import clean, console, duration, figure, one_line, signed, span
+from workspaces.review.text import console, duration, figure, signed, span
 
 _TAIL_BYTES = 16 * 1024
 _TAIL_LINES = 20

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from workspaces.plain_text import clean, one_line
 from workspaces.review.record import Figures, RunRecord, figures
 from workspaces.review.tables import print_table
-from workspaces.review.text import clean, console, figure, one_line, signed, span
+from workspaces.review.text import console, figure, signed, span
 
 
 def summary(run: RunRecord) -> dict[str, Any]:

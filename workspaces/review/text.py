@@ -1,6 +1,6 @@
-"""How text and figures look to a person: cleaned of control sequences, with digits that show the change.
+"""How figures look to a person: with digits that show the change.
 
-Owns cleaning, rounding and the console; it reads no run.
+Owns rounding, tables and the console; it reads no run, and cleans no text.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -16,35 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console
 
-_ESCAPE_SEQUENCES = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI
-    r"|[\x1b\x9d][\]P^_X][^\x07\x1b]*(?:\x07|\x1b\\)?"  # OSC, DCS, PM, APC, SOS and their payload
-    r"|\x1b[ -/]*[0-~]"
-)
-_CONTROLS = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]"
-)
-_MARKDOWN = re.compile(r"([\\`*_\[\]|~])")
 _WIDTH_OF_A_PIPE = 1000
-
-
-def clean(text: str) -> str:
-    """The text without terminal control sequences and invisible characters; line ends and tabs stay."""
-    return _CONTROLS.sub("", _ESCAPE_SEQUENCES.sub("", text.replace("\r\n", "\n")))
-
-
-def one_line(text: str, width: int | None = None) -> str:
-    """The cleaned text on one line, cut to `width` characters with an ellipsis."""
-    line = " ".join(clean(text).split())
-    if width is not None and len(line) > width:
-        return line[: width - 1].rstrip() + "…"
-    return line
-
-
-def markdown(text: str) -> str:
-    """One cleaned line in which nothing is Markdown or HTML."""
-    line = one_line(text).replace("&", "&amp;").replace("<", "&lt;")
-    return _MARKDOWN.sub(r"\\\1", line)
 
 
 def places(value: float, digits: int = 3) -> int:
