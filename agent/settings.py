@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from environments.base import SzilardError
 
@@ -119,8 +119,8 @@ class RunSettings(TrainingSettings):
             raise InvalidRun(
                 f"{directory} is not a run: it has no {RUN_FILE}. List runs with `szilard status`."
             ) from None
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError, ValidationError) as error:
-            reason = str(error).splitlines()[0]
+        except (OSError, ValueError, RecursionError) as error:
+            reason = str(error).splitlines()[0][:200]
             raise InvalidRun(
                 f"{path} is damaged ({reason}). Nothing was changed. Restore the file; "
                 f"the ledger in {directory / 'repository'} is intact and plain git can read it."

@@ -20,6 +20,7 @@ from torch.nn import functional
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
+READ_TYPES = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 
 
 class PolicyFileError(ValueError):
@@ -268,9 +269,15 @@ def load_policy(folder: Path, device: str | torch.device = "cpu") -> Policy:
     config = PolicyConfig.read(folder)
     policy = Policy(config)
     try:
-        weights = {name: weight.float() for name, weight in load_file(folder / WEIGHTS_FILE).items()}
-    except (OSError, SafetensorError) as error:
+        stored = load_file(folder / WEIGHTS_FILE)
+    except (OSError, SafetensorError, KeyError) as error:
         raise PolicyFileError(f"{folder / WEIGHTS_FILE} cannot be read: {error}") from error
+    for name, weight in stored.items():
+        if weight.dtype not in READ_TYPES:
+            raise PolicyFileError(
+                f"{folder / WEIGHTS_FILE}: {name} is of type {weight.dtype}, which is not read"
+            )
+    weights = {name: weight.float() for name, weight in stored.items()}
     if config.tie_word_embeddings and "model.embed_tokens.weight" in weights:
         weights.setdefault("lm_head.weight", weights["model.embed_tokens.weight"])
     for name, weight in weights.items():

@@ -22,6 +22,7 @@ SHIPPED = Path(__file__).parent / "templates" / "controls"
 
 
 MOST_BYTES = 2**20
+LARGEST_VALUE = 1e300
 
 
 class NotAControl(SzilardError):
@@ -163,7 +164,12 @@ def tuning(control: Control) -> Tuning | None:
     told = control.flags["TUNED"]
     if isinstance(told, tuple | list) and len(told) == 2 and isinstance(told[1], tuple | list):
         parameter, grid = told
-        if parameter in control.defaults and grid and all(_is_positive(value) for value in grid):
+        if (
+            isinstance(parameter, str)
+            and parameter in control.defaults
+            and grid
+            and all(_is_positive(value) for value in grid)
+        ):
             return Tuning(parameter, tuple(dict.fromkeys(float(f"{value:.6g}") for value in grid)))
     raise NotAControl(
         f"{control.path}: TUNED must name a hyper-parameter and positive values, written out: "
@@ -172,9 +178,7 @@ def tuning(control: Control) -> Tuning | None:
 
 
 def _is_positive(value: object) -> bool:
-    return (
-        isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value > 0
-    )
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= LARGEST_VALUE
 
 
 def _text(path: Path) -> str:
@@ -195,9 +199,9 @@ def _text(path: Path) -> str:
 def _parse(text: str, path: Path) -> ast.Module:
     try:
         return ast.parse(text, filename=str(path))
-    except (SyntaxError, ValueError, RecursionError) as error:
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = getattr(error, "lineno", None)
-        told = getattr(error, "msg", None) or str(error)
+        told = getattr(error, "msg", None) or str(error) or "it is nested too deeply"
         raise NotAControl(f"{path}{f', line {line}' if line else ''} is no Python: {told}.") from error
 
 

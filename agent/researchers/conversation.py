@@ -9,7 +9,10 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
 
 CONVERSATION_FILE = "conversation.jsonl"
 
@@ -83,8 +86,11 @@ def _ends_a_line(path: Path) -> bool:
 
 def _parse(line: bytes) -> Exchange | None:
     try:
-        row = json.loads(line)
-        row["turns"] = tuple(Turn(**turn) for turn in row["turns"])
-        return Exchange(**row)
-    except (ValueError, KeyError, TypeError, AttributeError):
+        return _stored().validate_json(line, strict=True)
+    except ValidationError:
         return None
+
+
+@cache
+def _stored() -> TypeAdapter[Exchange]:
+    return TypeAdapter(Exchange)

@@ -145,7 +145,7 @@ def test_report_has_every_diagnosis_escaped(run: RunRecord) -> None:
     report = render(run)
     section = report.partition("## Where entropy went")[2].partition("\n## ")[0]
     assert "**Attempt 9.** ClipCov touched no token" in section
-    assert "**Baseline.** Entropy \\[bold\\]fell &lt;b>now" in section
+    assert "**Baseline.** Entropy \\[bold\\]fell &lt;b&gt;now" in section
     assert section.count("```") == 4
     assert "\n# " not in section
     assert "\x1b" not in section
