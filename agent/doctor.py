@@ -48,11 +48,17 @@ def _torch() -> Finding:
 
 
 def _sandbox() -> Finding:
-    from workspaces.sandbox import choose_sandbox
+    """Which tier a run would take; a weaker one than this machine could have is named with what mends that."""
+    from workspaces.sandbox import choose
 
-    told: list[str] = []
-    finding = _asked("sandbox", lambda: told.append(choose_sandbox("auto").tier), "", "")
-    return finding if finding.faults else Finding("sandbox", f"{told[0]} passes its probe", ())
+    try:
+        choice = choose("auto")
+    except SzilardError as error:
+        return Finding("sandbox", "", [Fault(str(error))])
+    told = f"{choice.sandbox.tier} passes its probe"
+    if choice.passed_over:
+        told += f"; a stronger one would be had: {'; '.join(choice.passed_over)}. {choice.remedy}"
+    return Finding("sandbox", told, ())
 
 
 def _folder(runs_dir: Path) -> Finding:

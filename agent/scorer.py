@@ -22,6 +22,11 @@ class ScoringFailed(SzilardError):
     """The evaluator itself failed: nothing is known about the policy."""
 
 
+def scoring_command(environment: str) -> list[str]:
+    """What starts a worker: `-P` keeps the folder that it is started in off the path of imports."""
+    return [sys.executable, "-P", "-m", "agent.scoring_worker", environment]
+
+
 class Scorer:
     """At most `workers` processes, started when first needed and kept warm; safe from any thread."""
 
@@ -82,7 +87,7 @@ class Scorer:
             before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
             try:
                 worker = subprocess.Popen(
-                    [sys.executable, "-P", "-m", "agent.scoring_worker", self._environment],
+                    scoring_command(self._environment),
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     text=True,

@@ -110,6 +110,8 @@ def _check_path(
         folder in ("", ".", "..") or folder != folder.strip() or folder.endswith(".") for folder in folders
     ):
         raise EditError(f"{path!r} is no plain path: leave out '.', '..', empty and space-padded parts.")
+    if any(folder.startswith("-") for folder in folders):
+        raise EditError(f"{path!r} could be taken for an option of a program: begin names with a letter.")
     if any(_folded(folder).startswith((".git", "git~")) for folder in folders):
         raise EditError(f"{path!r} belongs to git and is never editable.")
     folded = _folded(path)

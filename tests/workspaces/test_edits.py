@@ -93,6 +93,7 @@ def test_edits_that_change_nothing_are_refused() -> None:
         "C:x.txt",
         "controls\\clip2.py",
         "../x.txt",
+        "--upload-pack=x.txt",
         "a\nb.txt",
         "a\x1bb.txt",
         "a\u200bb.txt",

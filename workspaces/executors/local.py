@@ -175,7 +175,7 @@ class LocalExecutor:
         seconds = time.monotonic() - ticket.started
         if not self._sandbox.contains:
             _end_survivors(launch.environment["SZILARD_ROOT"])
-        _keep_plain_files(job.output)
+        keep_plain_files(job.output)
         if ticket.limit is None and _bytes_written(job, launch.scratch) >= job.limits.output_bytes:
             ticket.limit = _output_limit(job)
         if launch.scratch is not None:
@@ -192,7 +192,7 @@ class LocalExecutor:
 
     def _start(self, job: Job) -> tuple[subprocess.Popen[bytes], Launch]:
         if job.output.exists():
-            _keep_plain_files(job.output)
+            keep_plain_files(job.output)
             delete_folder(job.output)
         job.output.mkdir(parents=True)
         launch = self._sandbox.launch(job)
@@ -310,7 +310,7 @@ def _bytes_written(job: Job, scratch: Path | None) -> int:
     return total
 
 
-def _keep_plain_files(folder: Path) -> None:
+def keep_plain_files(folder: Path) -> None:
     """Remove links, pipes, sockets and devices, and make the rest readable: what reads it runs outside.
 
     What lies deeper than a path can say is left as it is: no reader can name it either.

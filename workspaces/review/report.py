@@ -82,7 +82,7 @@ def _opening(run: RunRecord) -> str:
         f"**Result: {confirmation_sentence(run)}.**",
     ]
     if run.settings["sandbox"] == "none":
-        lines += ["", "**SANDBOX: NONE. THE CODE UNDER RESEARCH RAN WITH THE RIGHTS OF THE USER.**"]
+        lines += ["", "🟥 **SANDBOX: NONE. THE CODE UNDER RESEARCH RAN WITH THE RIGHTS OF THE USER.**"]
     lines += ["", f"![Attempts and frontier]({PICTURE_FILE})"]
     return "\n".join(lines)
 

@@ -22,6 +22,7 @@ START = (
     "from attacks.main import main; main()"
 )
 OUTPUT = "write the output"
+RAN = "run at all"
 
 
 @dataclass(frozen=True)
@@ -33,10 +34,15 @@ class ProbeResult:
     detail: str
 
 
+def starts(sandbox: Sandbox) -> bool:
+    """Whether a tier runs anything at all on this machine."""
+    return probe(sandbox)[-1].blocked
+
+
 def probe(sandbox: Sandbox) -> list[ProbeResult]:
     """Attack the host from inside `sandbox`; the tier holds if every result is blocked.
 
-    The last result, "run at all", is blocked only if the sandbox started and could write its output.
+    The last result, `RAN`, is blocked only if the sandbox started and could write its output.
     """
     with targets() as aims:
         output = aims.folder / "job" / "out"
@@ -60,7 +66,7 @@ def probe(sandbox: Sandbox) -> list[ProbeResult]:
     return [
         *results,
         *silent,
-        ProbeResult("run at all", written, failure or said.get(OUTPUT, "did not run")),
+        ProbeResult(RAN, written, failure or said.get(OUTPUT, "did not run")),
     ]
 
 
