@@ -1,7 +1,7 @@
 """How readers of foreign data are fuzzed: 200 inputs each in the fast tests, `SZILARD_FUZZ=10000` on demand.
 
-An input may raise what its reader promises to raise, take at most ten seconds, and have nothing written
-outside a folder, no process started and no connection made.
+An input may raise what its reader promises to raise, take at most ten seconds, and have nothing written out
+of a folder, no process started and no connection made.
 """
 
 from __future__ import annotations

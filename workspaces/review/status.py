@@ -100,7 +100,8 @@ def print_run(run: RunRecord) -> None:
     rows.append(("Next", data["next"]))
     out.print(f"{settings['name']}", style="bold")
     for name, text in rows:
-        out.print(f"  {name:<14}{text}", soft_wrap=True)
+        style = "bold red" if name == "Sandbox" else None
+        out.print(f"  {name:<14}{text}", style=style, soft_wrap=True)
 
 
 def print_runs(runs: Sequence[RunRecord | Path], runs_dir: Path) -> None:
