@@ -112,7 +112,7 @@ def parse_control(text: str, path: Path) -> Control:
     flags: dict[str, Any] = {}
     for field in node.body:
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
-            place = flags if "ClassVar" in ast.unparse(field.annotation) else defaults
+            place = flags if _is_class_variable(field.annotation) else defaults
             place[field.target.id] = _literal(field.value)
     if "kind" in defaults:
         raise NotAControl(f"{path}: `kind` is a hyper-parameter there: annotate it as `kind: ClassVar[str]`.")
@@ -223,6 +223,12 @@ def _assigned(node: ast.ClassDef, name: str) -> ast.expr | None:
         ):
             return field.value
     return None
+
+
+def _is_class_variable(annotation: ast.expr) -> bool:
+    """Whether `ClassVar` is named in it, however it is written or quoted."""
+    names = (getattr(node, field, None) for node in ast.walk(annotation) for field in ("id", "attr", "value"))
+    return any(isinstance(name, str) and "ClassVar" in name for name in names)
 
 
 def _literal(node: ast.expr | None) -> Any:

@@ -189,6 +189,7 @@ HEAD = "class A:\n    kind: ClassVar[str] = 'loss'\n    x: float = 1.0\n"
 @fuzzed
 @given(st.sampled_from(controls).map(Path.read_text).flatmap(mangled) | st.text(max_size=200))
 @example(HEAD.replace("1.0", "-" * 300_000 + "1"))
+@example(HEAD.replace("float", "-" * 4000 + "1"))
 @example(HEAD.replace("1.0", "(" * 150 + "1" + ")" * 150))
 @example(HEAD.replace("1.0", "1" + "0" * 5000))
 @example(HEAD.replace("'loss'", "['loss']"))
