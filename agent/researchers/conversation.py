@@ -9,10 +9,7 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import cache
 from pathlib import Path
-
-from pydantic import TypeAdapter, ValidationError
 
 CONVERSATION_FILE = "conversation.jsonl"
 
@@ -86,11 +83,10 @@ def _ends_a_line(path: Path) -> bool:
 
 def _parse(line: bytes) -> Exchange | None:
     try:
-        return _stored().validate_json(line, strict=True)
-    except ValidationError:
+        row = json.loads(line)
+        row["turns"] = tuple(Turn(**turn) for turn in row["turns"])
+        exchange = Exchange(**row)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
-
-
-@cache
-def _stored() -> TypeAdapter[Exchange]:
-    return TypeAdapter(Exchange)
+    words = (exchange.model, exchange.reply or "", *(turn.content for turn in exchange.turns))
+    return exchange if all(isinstance(word, str) for word in words) else None

@@ -96,6 +96,7 @@ replies = (
         '{"hypothesis": "\\ud800aaaaaaa"}',
     ]
 )
+@example(["\ud83d" + GOOD, GOOD, GOOD])
 @example([json.dumps(proposal(hypothesis="\ud800 half a character")), "", ""])
 def test_any_replies_end_in_a_proposal_or_in_none_and_are_found_again(folder: Path, said: list[str]) -> None:
     researcher = LanguageModelResearcher.__new__(LanguageModelResearcher)
