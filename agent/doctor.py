@@ -48,7 +48,7 @@ def _torch() -> Finding:
 
 
 def _sandbox() -> Finding:
-    """Which tier a run would take; a weaker one than this machine could have is named with what mends that."""
+    """Which tier a run would take; where it is not the strongest, what would mend that."""
     from workspaces.sandbox import choose
 
     try:

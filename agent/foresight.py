@@ -20,13 +20,12 @@ from agent.forecast import (
     false_stops,
     forecast,
     is_trusted,
-    updates_of,
     written,
 )
 from agent.laboratory import Laboratory
 from agent.noise import reach_of
 from agent.seeds import SCREENING_SEED, seed_plan
-from agent.watch import Watch
+from agent.watch import Watch, snapshots_of
 from environments.base import EnvironmentSpec, Score, Split
 from workspaces.measurements import Measurement
 from workspaces.review.text import signed
@@ -167,11 +166,6 @@ class Foresight:
                 return None
             self._snapshots[commit, updates] = found
         return self._snapshots[commit, updates]
-
-
-def snapshots_of(spec: EnvironmentSpec) -> tuple[int, ...]:
-    """After how many optimiser updates a training of an environment leaves a snapshot."""
-    return updates_of(spec.budget.get("updates", 0))
 
 
 def watch_only(spec: EnvironmentSpec) -> Watch | None:

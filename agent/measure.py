@@ -159,12 +159,19 @@ class Measurer:
     def _train_anew(self, subject: Subject, seed: int, split: Split, watch: Watch | None = None) -> None:
         key = self.key(subject.commit, seed, split)
         folder = subject.folder / f"{split}-{seed}"
+        # Code under research sees where its folders are mounted from: the name must not tell what it is for.
+        unnamed = subject.folder / f"training-{_number(self.settings.secret, key.digest):08x}"
 
         def score(updates: int, policy: Path, seconds: float) -> Score | None:
             return self._score_snapshot(snapshot_key(key, updates), policy, seconds)
 
         number = self.derived(f"train:{split}:{seed}")
-        outcome = self.trainer.train(key.digest, subject, folder, number, watch, score)
+        try:
+            outcome = self.trainer.train(key.digest, subject, unnamed, number, watch, score)
+        finally:
+            if unnamed.exists():
+                delete_folder(folder)
+                os.replace(unnamed, folder)
         rows = read_trace(folder / "out" / "trace.jsonl")
         raise_failure(outcome, folder, len(rows))
         touched = subject.workspace.changed(subject.commit)

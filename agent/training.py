@@ -15,7 +15,7 @@ from typing import Literal
 
 from agent.failures import Cancelled, StoppedEarly
 from agent.settings import TrainingSettings
-from agent.watch import Watch, Watcher
+from agent.watch import Watch, Watcher, snapshots_of
 from environments.base import Environment, Score
 from environments.registry import is_path
 from workspaces.executors.base import Executor, Job, Limits, Outcome
@@ -76,7 +76,7 @@ class Trainer:
             Cancelled: the run is being stopped, or the training was cancelled.
         """
         delete_folder(folder)
-        job = self._job(subject, folder, seed, watch.updates if watch is not None else ())
+        job = self._job(subject, folder, seed)
         subject.workspace.checkout(subject.commit)
         handle = self.executor.submit(job)
         self._jobs[name] = handle
@@ -98,7 +98,7 @@ class Trainer:
         if handle is not None:
             self.executor.cancel(handle)
 
-    def _job(self, subject: Subject, folder: Path, seed: int, snapshots: tuple[int, ...]) -> Job:
+    def _job(self, subject: Subject, folder: Path, seed: int) -> Job:
         (folder / "out").mkdir(parents=True)
         (folder / "data").mkdir()
         spec, device = self._environment.spec, self._settings.device
@@ -112,7 +112,7 @@ class Trainer:
             "device": device,
             "budget": dict(spec.budget),
             "rewards": self._rewards,
-            "snapshots": snapshots,
+            "snapshots": snapshots_of(spec),
         }
         (folder / "data" / "job.json").write_text(json.dumps(told))
         wall = UNMEASURED_ALLOWANCE * spec.seconds_per_attempt

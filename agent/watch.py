@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.failures import WEIGHTS_FILE
-from environments.base import InvalidPolicy, Score
+from agent.forecast import updates_of
+from environments.base import EnvironmentSpec, InvalidPolicy, Score
 from workspaces.folders import copy_plain_files
 
 SNAPSHOT_FILES = ("config.json", WEIGHTS_FILE)
@@ -29,6 +30,11 @@ class Watch:
 
     updates: tuple[int, ...]
     judge: Callable[[int, Score], str | None]
+
+
+def snapshots_of(spec: EnvironmentSpec) -> tuple[int, ...]:
+    """After how many optimiser updates a training of an environment leaves a snapshot, whatever it is for."""
+    return updates_of(spec.budget.get("updates", 0))
 
 
 class Watcher:
