@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import subprocess
@@ -24,6 +25,26 @@ def delete_folder(path: Path) -> None:
         done = _run(*removal)
     if done.returncode != 0:
         raise OSError(f"cannot delete {path}: {done.stderr.strip()[:200]}")
+
+
+def keep_plain_files(folder: Path) -> None:
+    """Remove links, pipes, sockets and devices, and make the rest readable: what reads it runs outside.
+
+    What lies deeper than a path can say is left as it is: no reader can name it either.
+    """
+    os.chmod(folder, 0o755)
+    for entry in entries_of(folder):
+        try:
+            mode = entry.stat(follow_symlinks=False).st_mode
+            if stat.S_ISDIR(mode):
+                os.chmod(entry.path, 0o755)
+            elif stat.S_ISREG(mode):
+                os.chmod(entry.path, 0o644)
+            else:
+                os.unlink(entry.path)
+        except OSError as failure:
+            if failure.errno != errno.ENAMETOOLONG:
+                raise
 
 
 def copy_plain_files(source: Path, target: Path, names: Sequence[str], most_bytes: int) -> bool:

@@ -20,7 +20,7 @@ from agent.attacks.record import EVERYWHERE, SUCCEEDS, Attacked
 from agent.trace import read_trace
 from environments.base import InvalidPolicy, Split
 from environments.countdown.environment import Countdown
-from workspaces.executors.local import keep_plain_files
+from workspaces.folders import keep_plain_files
 
 WEIGHTS = "model.safetensors"
 NOT_SHOWN = "not shown: it would take this machine's memory"

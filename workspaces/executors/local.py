@@ -10,7 +10,6 @@ import errno
 import os
 import queue
 import signal
-import stat
 import subprocess
 import threading
 import time
@@ -20,8 +19,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from workspaces.executors.base import ExecutorError, Job, Outcome
+from workspaces.executors.control_group import ControlGroup, make_group, remove_abandoned
 from workspaces.executors.process_table import Process, carrying, descendants, read_table
-from workspaces.folders import delete_folder, entries_of
+from workspaces.folders import delete_folder, entries_of, keep_plain_files
 from workspaces.sandbox.base import Launch, Sandbox
 
 WATCH_SECONDS = 0.2
@@ -39,6 +39,7 @@ class _Ticket:
     error: Exception | None = None
     process: int | None = None
     scratch: Path | None = None
+    group: ControlGroup | None = None
     started: float = 0.0
     cpu_seconds: float = 0.0
     limit: str | None = None
@@ -63,6 +64,7 @@ class LocalExecutor:
             for number in range(workers)
         ]
         self._watcher = threading.Thread(target=self._watch, name="job-watch", daemon=True)
+        remove_abandoned()
         for thread in (*self._workers, self._watcher):
             thread.start()
 
@@ -159,7 +161,15 @@ class LocalExecutor:
                 ticket.ended.set()
 
     def _run(self, ticket: _Ticket, job: Job) -> Outcome:
-        process, launch = self._start(job)
+        ticket.group = make_group(job.limits)
+        try:
+            return self._run_in_group(ticket, job)
+        finally:
+            if ticket.group is not None:
+                ticket.group.remove()
+
+    def _run_in_group(self, ticket: _Ticket, job: Job) -> Outcome:
+        process, launch = self._start(ticket, job)
         with self._lock:
             ticket.process, ticket.scratch = process.pid, launch.scratch
             self._running.add(ticket)
@@ -176,6 +186,8 @@ class LocalExecutor:
         if not self._sandbox.contains:
             _end_survivors(launch.environment["SZILARD_ROOT"])
         keep_plain_files(job.output)
+        if ticket.limit is None and ticket.group is not None and ticket.group.ran_out_of_memory():
+            ticket.limit = _memory_limit(job)
         if ticket.limit is None and _bytes_written(job, launch.scratch) >= job.limits.output_bytes:
             ticket.limit = _output_limit(job)
         if launch.scratch is not None:
@@ -190,16 +202,17 @@ class LocalExecutor:
             cancelled=ticket.cancelled,
         )
 
-    def _start(self, job: Job) -> tuple[subprocess.Popen[bytes], Launch]:
+    def _start(self, ticket: _Ticket, job: Job) -> tuple[subprocess.Popen[bytes], Launch]:
         if job.output.exists():
             keep_plain_files(job.output)
             delete_folder(job.output)
         job.output.mkdir(parents=True)
         launch = self._sandbox.launch(job)
+        arguments = launch.arguments if ticket.group is None else ticket.group.entering(launch.arguments)
         stdout, stderr = _logs(job)
         with stdout.open("wb") as out, stderr.open("wb") as err:
             process = subprocess.Popen(
-                launch.arguments,
+                arguments,
                 env=dict(launch.environment),
                 cwd=launch.directory,
                 stdin=subprocess.DEVNULL,
@@ -279,9 +292,13 @@ def _exceeded(ticket: _Ticket, processes: int, resident: int) -> str | None:
         return f"CPU time {limits.cpu_seconds:g} s"
     if processes > limits.processes:
         return f"processes {limits.processes}"
-    if resident > limits.memory_bytes:
-        return f"memory {_size(limits.memory_bytes)}"
+    if resident > limits.memory_bytes or (ticket.group is not None and ticket.group.ran_out_of_memory()):
+        return _memory_limit(ticket.job)
     return None
+
+
+def _memory_limit(job: Job) -> str:
+    return f"memory {_size(job.limits.memory_bytes)}"
 
 
 def _output_limit(job: Job) -> str:
@@ -308,26 +325,6 @@ def _bytes_written(job: Job, scratch: Path | None) -> int:
         with suppress(OSError):
             total += max(entry.stat(follow_symlinks=False).st_size, SMALLEST_FILE)
     return total
-
-
-def keep_plain_files(folder: Path) -> None:
-    """Remove links, pipes, sockets and devices, and make the rest readable: what reads it runs outside.
-
-    What lies deeper than a path can say is left as it is: no reader can name it either.
-    """
-    os.chmod(folder, 0o755)
-    for entry in entries_of(folder):
-        try:
-            mode = entry.stat(follow_symlinks=False).st_mode
-            if stat.S_ISDIR(mode):
-                os.chmod(entry.path, 0o755)
-            elif stat.S_ISREG(mode):
-                os.chmod(entry.path, 0o644)
-            else:
-                os.unlink(entry.path)
-        except OSError as failure:
-            if failure.errno != errno.ENAMETOOLONG:
-                raise
 
 
 def _end_survivors(root: str) -> None:

@@ -1,9 +1,14 @@
 """Whatever a job takes too much of ends it, and nothing of it is left."""
 
+import os
 from collections.abc import Callable
 
+import pytest
+
 from tests.workspaces.local_executor.a_job import eventually, run, still_running
-from workspaces.executors.base import Job
+from workspaces.executors import local
+from workspaces.executors.base import Job, Limits
+from workspaces.executors.control_group import MOUNT, make_group
 from workspaces.executors.local import LocalExecutor
 from workspaces.folders import delete_folder
 from workspaces.sandbox import Sandbox
@@ -147,3 +152,26 @@ os.mkfifo("pipe")
     assert run(executor, made).exit_code == 0
     delete_folder(made.output)
     assert not made.output.exists()
+
+
+def _has_control_groups() -> bool:
+    group = make_group(Limits(wall_seconds=1))
+    if group is not None:
+        group.remove()
+    return group is not None
+
+
+@pytest.mark.skipif(not _has_control_groups(), reason="no control group to be had")
+def test_the_kernel_ends_a_job_that_takes_more_memory_at_once_than_a_watch_would_see(
+    executor: LocalExecutor, job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "WATCH_SECONDS", 60.0)
+    outcome = run(executor, job("x = b'x' * (300 << 20)", memory_bytes=200 * 2**20))
+    assert outcome.limit == "memory 200 MiB"
+    assert outcome.exit_code is None
+
+
+def test_a_job_leaves_no_control_group(executor: LocalExecutor, job: Callable[..., Job]) -> None:
+    assert run(executor, job("pass")).exit_code == 0
+    mine = f"szilard-{os.getpid()}-*"
+    assert [path for pattern in ("*/", "*/*/*/", "") for path in MOUNT.glob(f"{pattern}{mine}")] == []
