@@ -24,11 +24,12 @@ endif
 INSTALLED := $(VENV)/.installed-$(shell echo '$(TORCH)' | cksum | cut -d ' ' -f 1)
 GOAL := Solve more countdown problems in up to 16 tries without getting worse at the first
 
-.PHONY: help install demo test test-slow test-gpu lint lock audit clean
+.PHONY: help install demo test test-slow fuzz test-gpu lint lock audit clean
 
 help:
 	@echo "make demo       install, then research countdown to the end; the run stays under runs/"
 	@echo "make test       the fast tests; make test-slow: the rest; make test-gpu: one attempt on CUDA"
+	@echo "make fuzz       10,000 inputs for each reader of foreign data"
 	@echo "make install    $(VENV) with Szilard in it; make lint: formatting, types, import rules"
 	@echo "make lock       requirements/*.txt from pyproject.toml (ARGS=--upgrade: newest releases); make audit: known flaws"
 	@echo "make clean      remove $(VENV) and caches; runs/ is kept"
@@ -83,6 +84,10 @@ test: $(VENV)/.installed-test
 test-slow: $(VENV)/.installed-test
 	@echo "Running the slow tests: they train for real"
 	@$(BIN)/python -m pytest -q -m 'slow and not gpu'
+
+fuzz: $(VENV)/.installed-test
+	@echo "Fuzzing every reader of foreign data with 10,000 inputs"
+	@SZILARD_FUZZ=10000 $(BIN)/python -m pytest -q --timeout=3600 tests/*/test_fuzz.py
 
 test-gpu: $(VENV)/.installed-test
 	@if $(BIN)/python -c 'import sys, torch; sys.exit(not torch.cuda.is_available())'; then \

@@ -1,4 +1,7 @@
-"""Fuzzed: edits, commit messages, and the files of controls that users bring."""
+"""Fuzzed: edits, commit messages, and the files that users bring.
+
+Those are the files of controls; an environment that is written as TOML has its place at the end, beside them.
+"""
 
 from __future__ import annotations
 

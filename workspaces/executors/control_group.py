@@ -50,7 +50,7 @@ class ControlGroup:
         return False
 
     def remove(self) -> None:
-        """Take it away once all of its processes are gone; what cannot be removed stays empty and harmless."""
+        """Take it away once all of its processes are gone; what cannot be removed stays, empty."""
         deadline = time.monotonic() + REMOVAL_SECONDS
         for folder in {self.memory, self.processes}:
             while folder.exists() and time.monotonic() < deadline:
