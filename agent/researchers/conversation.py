@@ -88,5 +88,9 @@ def _parse(line: bytes) -> Exchange | None:
         exchange = Exchange(**row)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
-    words = (exchange.model, exchange.reply or "", *(turn.content for turn in exchange.turns))
+    words = (
+        exchange.model,
+        "" if exchange.reply is None else exchange.reply,
+        *(turn.content for turn in exchange.turns),
+    )
     return exchange if all(isinstance(word, str) for word in words) else None

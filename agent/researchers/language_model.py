@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import PydanticSerializationError
 
 from agent.context import build
 from agent.proposal import Proposal
@@ -140,7 +141,11 @@ def _read(reply: str) -> Proposal:
     if not found:
         raise ValueError(f"The reply holds no JSON object with the fields of a proposal. {_syntax(text)}")
     try:
-        return Proposal.model_validate(found[-1])
+        proposal = Proposal.model_validate(found[-1])
+        proposal.model_dump_json()
+        return proposal
+    except PydanticSerializationError:
+        raise ValueError("A text holds half of a surrogate pair: write the whole character.") from None
     except ValidationError as error:
         problems = [
             f"- {'.'.join(map(str, problem['loc'])) or 'proposal'}: {problem['msg']}"

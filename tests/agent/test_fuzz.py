@@ -97,6 +97,7 @@ replies = (
     ]
 )
 @example(["\ud83d" + GOOD, GOOD, GOOD])
+@example([GOOD.replace("LEARNING", "\ud83dLEARNING", 1), GOOD, GOOD])
 @example([json.dumps(proposal(hypothesis="\ud800 half a character")), "", ""])
 def test_any_replies_end_in_a_proposal_or_in_none_and_are_found_again(folder: Path, said: list[str]) -> None:
     researcher = LanguageModelResearcher.__new__(LanguageModelResearcher)
@@ -136,6 +137,7 @@ LINE = {
 )
 @example([b"[" * 100_000])
 @example([json.dumps({**LINE, "reply": 5}).encode()])
+@example([json.dumps({**LINE, "reply": []}).encode()])
 @example([json.dumps({**LINE, "turns": [{"role": 1, "content": None}]}).encode()])
 @example([b"9" * 5000])
 def test_any_conversation_that_is_kept_is_read_or_asked_again(folder: Path, lines: list[bytes]) -> None:
