@@ -2,7 +2,8 @@
 
 A request without a split asks for the score of a snapshot.
 It runs outside every sandbox and reads nothing but safetensors and configuration of a policy folder.
-It ends when its stdin closes, so it cannot outlive the coordinator.
+It ends when its stdin closes, so it cannot outlive the coordinator. Who starts it sets how many threads
+it may use; torch is loaded by environments that need it.
 """
 
 from __future__ import annotations
@@ -17,9 +18,6 @@ from environments.registry import load
 
 
 def main() -> None:
-    import torch
-
-    torch.set_num_threads(1)
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     environment = load(sys.argv[1])
