@@ -46,9 +46,12 @@ class Dispatcher:
         self.clock = clock
         self.reserve = reserve
         self._lock = threading.Lock()
-        self._database = _open_checkpoints(directory / CHECKPOINTS)
+        self._database, damaged = _open_checkpoints(directory / CHECKPOINTS)
+        if damaged is not None:
+            laboratory.observer(
+                Message(f"{CHECKPOINTS} was damaged: it is now {damaged.name}, and rebuilt from the ledger.")
+            )
         self._saver = SqliteSaver(self._database)
-        self._saver.setup()
         self._begun = set(self._unfinished())
         self._waiting = sorted(self._begun)
         self._reserved: set[int] = set()
@@ -186,20 +189,40 @@ class Dispatcher:
                 return
 
 
-def _open_checkpoints(path: Path) -> sqlite3.Connection:
-    """The checkpoint database; a damaged one is set aside, since the ledger rebuilds what it held."""
-    for attempt in range(2):
+def _open_checkpoints(path: Path) -> tuple[sqlite3.Connection, Path | None]:
+    """The checkpoint database; a damaged one is set aside and named: the ledger rebuilds it."""
+    aside: Path | None = None
+    while True:
         database = sqlite3.connect(path, check_same_thread=False, timeout=30)
         try:
             database.execute("PRAGMA journal_mode=WAL")
             database.execute("PRAGMA synchronous=NORMAL")
-            database.execute("SELECT count(*) FROM sqlite_master").fetchone()
-            return database
-        except sqlite3.DatabaseError:
+            _read_through(database)
+            return database, aside
+        except (sqlite3.DatabaseError, ValueError, TypeError, KeyError) as error:
             database.close()
-            if attempt:
+            if aside is not None or not _is_damage(error):
                 raise
-            path.replace(path.with_suffix(".damaged"))
+            aside = path.with_suffix(".damaged")
+            path.replace(aside)
             for suffix in ("-wal", "-shm"):
                 path.with_name(path.name + suffix).unlink(missing_ok=True)
-    raise AssertionError("unreachable")
+
+
+def _read_through(database: sqlite3.Connection) -> None:
+    """Read every page and every checkpoint. Raises what `_is_damage` tells apart."""
+    from langgraph.checkpoint.sqlite import SqliteSaver
+
+    (said,) = database.execute("PRAGMA quick_check(1)").fetchone()
+    if said != "ok":
+        raise ValueError(said)
+    saver = SqliteSaver(database)
+    saver.setup()
+    for _ in saver.list(None):
+        pass
+
+
+def _is_damage(error: Exception) -> bool:
+    """Whether the file is to blame, and not a disk that is full or read-only, or another process."""
+    name = getattr(error, "sqlite_errorname", "SQLITE_CORRUPT")
+    return name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_ERROR"))

@@ -5,11 +5,14 @@ Owns the errors and the reading of an outcome; what becomes of an attempt is for
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from pathlib import Path
 
 from environments.base import SzilardError
 from workspaces.executors.base import Outcome
+from workspaces.folders import delete_folder
 from workspaces.plain_text import clean
 
 WEIGHTS_FILE = "model.safetensors"
@@ -35,7 +38,7 @@ class TrainingFailed(SzilardError):
 
 
 class DiskFull(SzilardError):
-    """There is no room to train in, so a training that failed says nothing about its code."""
+    """There is no room to train in, nor to record anything."""
 
 
 class Untrusted(SzilardError):
@@ -55,6 +58,9 @@ def raise_failure(outcome: Outcome, folder: Path, steps: int) -> None:
 
     `steps` is how many rows its trace has.
 
+    A training that ran out of disk says nothing about its code. What it wrote is deleted: where that makes
+    room it is not to be trusted, else nobody can go on.
+
     Raises:
         TrainingFailed, DiskFull, Untrusted: it left none.
     """
@@ -64,10 +70,13 @@ def raise_failure(outcome: Outcome, folder: Path, steps: int) -> None:
     if outcome.limit is not None:
         raise TrainingFailed(f"Ended by its limit: {outcome.limit}", early=False)
     wrote = (folder / "out" / "policy" / WEIGHTS_FILE).is_file()
-    if (outcome.exit_code != 0 or not wrote) and shutil.disk_usage(folder).free < LEAST_FREE_BYTES:
-        raise DiskFull(
-            f"The disk of {folder} is full. Free some space, then resume the run; nothing is lost."
-        )
+    if (outcome.exit_code != 0 or not wrote) and _ran_out_of_disk(folder):
+        delete_folder(folder / "out")
+        if shutil.disk_usage(folder).free < LEAST_FREE_BYTES:
+            raise DiskFull(
+                f"The disk of {folder} is full. Free some space, then resume the run; nothing is lost."
+            )
+        raise Untrusted(f"Ran out of disk: {_error_line(_last_lines(folder / 'stderr.log'))}")
     if outcome.exit_code != 0:
         last = _last_lines(folder / "stderr.log")
         error = _error_line(last)
@@ -77,6 +86,13 @@ def raise_failure(outcome: Outcome, folder: Path, steps: int) -> None:
         raise TrainingFailed(f"{told}\n{last}", early=early)
     if not wrote:
         raise TrainingFailed("Training ended with exit code 0 but wrote no policy", early=early)
+
+
+def _ran_out_of_disk(folder: Path) -> bool:
+    """By the room that is left, or by what the training said: it may have been there for a moment only."""
+    if shutil.disk_usage(folder).free < LEAST_FREE_BYTES:
+        return True
+    return os.strerror(errno.ENOSPC).lower() in _last_lines(folder / "stderr.log").lower()
 
 
 def _last_lines(path: Path, most: int = 2000) -> str:

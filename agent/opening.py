@@ -1,11 +1,10 @@
 """A folder of trainings, a run's or a comparison's, opened for work.
 
-Owns what must be there while anything is measured, and gone afterwards: the lock, executor, scorer, signals.
+Owns what must be there while anything is measured, and gone afterwards: the executor, scorer, signals.
 """
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 from collections.abc import Iterator, Mapping
@@ -89,32 +88,6 @@ def opened(
         executor.close()
         if previous is not None:
             signal.signal(signal.SIGTERM, previous)
-
-
-@contextmanager
-def owned(directory: Path) -> Iterator[None]:
-    """One process a run.
-
-    Raises:
-        SzilardError: another one has it; the message says which.
-    """
-    import fcntl
-
-    path = directory / "lock"
-    with path.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            file.seek(0)
-            holder = file.read().strip() or "unknown"
-            raise SzilardError(
-                f"{directory} is being worked on by process {holder}. "
-                f"Wait for it, or stop it with `kill {holder}`."
-            ) from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        yield
 
 
 def _devices() -> tuple[str, ...]:

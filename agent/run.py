@@ -25,7 +25,8 @@ from agent.failures import TrainingFailed
 from agent.foresight import watch_only
 from agent.history import History
 from agent.laboratory import Laboratory
-from agent.opening import Interrupted, Opened, opened, owned
+from agent.opening import Interrupted, Opened, opened
+from agent.ownership import owned
 from agent.plan import describe, plan, researcher_of
 from agent.researchers.base import Researcher
 from agent.seeds import SCREENING_SEED, block_after, every_seed

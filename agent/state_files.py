@@ -21,8 +21,12 @@ _SAVED_EVERY = 5.0
 def write_json(path: Path, data: Any) -> None:
     """Write under a temporary name, then rename."""
     temporary = path.with_name(f"{path.name}.{threading.get_ident()}.tmp")
-    temporary.write_text(json.dumps(data, indent=1) + "\n")
-    os.replace(temporary, path)
+    try:
+        temporary.write_text(json.dumps(data, indent=1) + "\n")
+        os.replace(temporary, path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def read_json(path: Path, *keys: str) -> dict[str, Any]:

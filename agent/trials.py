@@ -18,7 +18,8 @@ from agent.arms import Arm
 from agent.events import Message, Observer
 from agent.failures import TrainingFailed, Untrusted
 from agent.measure import Measurer
-from agent.opening import Opened, opened, owned
+from agent.opening import Opened, opened
+from agent.ownership import owned
 from agent.settings import TrainingSettings
 from agent.state_files import Clock, read_json, read_score, write_json
 from agent.trace import TraceRow, read_trace

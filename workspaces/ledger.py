@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from workspaces.attempts import AttemptRecord, read_attempt
@@ -41,7 +42,7 @@ class Ledger:
         self.git = GitCommand(self.path / ".git")
         self._references = References(self.git)
         self._snapshots = Snapshots(self.git)
-        self._records: dict[tuple[int, str], AttemptRecord] = {}
+        self._records: dict[int, tuple[str, AttemptRecord]] = {}
         self._verified: dict[str, str] = {}
 
     @classmethod
@@ -195,10 +196,11 @@ class Ledger:
         tip = self._references.all().get(_branch(number))
         if tip is None:
             return None
-        if (number, tip) not in self._records:
+        known = self._records.get(number)
+        if known is None or known[0] != tip:
             commits = read_commits(self.git, "--first-parent", "-n", "2", tip)
-            self._records[number, tip] = read_attempt(number, tip, commits)
-        return self._records[number, tip]
+            known = self._records[number] = tip, read_attempt(number, tip, commits)
+        return known[1]
 
     def attempts(self) -> list[AttemptRecord]:
         """All attempts by number, those that are not finished included.
@@ -211,12 +213,13 @@ class Ledger:
             for name, tip in self._references.all().items()
             if _NUMBERED.fullmatch(name)
         }
-        unread = {number: tip for number, tip in tips.items() if (number, tip) not in self._records}
+        records = dict(self._records)
+        unread = {n: tip for n, tip in tips.items() if n not in records or records[n][0] != tip}
         every = read_commits(self.git, "--branches=attempts/*") if len(unread) > _READ_ONE_BY_ONE else None
         for number, tip in unread.items():
             commits = every or read_commits(self.git, "--first-parent", "-n", "2", tip)
-            self._records[number, tip] = read_attempt(number, tip, commits)
-        return [self._records[number, tips[number]] for number in sorted(tips)]
+            records[number] = self._records[number] = tip, read_attempt(number, tip, commits)
+        return [records[number][1] for number in sorted(tips)]
 
     def incumbent(self) -> str:
         """The commit that `main` points at."""
@@ -275,10 +278,9 @@ class Ledger:
         """
         chosen: dict[str, str] = {}
         for path, content in self._snapshots.files(self._resolve(commit), globs).items():
-            try:
-                chosen[path] = content.decode()
-            except UnicodeDecodeError:
-                continue
+            text = _decoded(content)
+            if text is not None:
+                chosen[path] = text
         return chosen
 
     def blobs(self, commit: str) -> Mapping[str, str]:
@@ -376,6 +378,15 @@ class Ledger:
 def _encoded(files: Mapping[str, str]) -> dict[str, bytes]:
     """What a researcher wrote as it is kept: without secrets."""
     return {name: redacted(text).encode() for name, text in files.items()}
+
+
+@lru_cache(maxsize=4096)
+def _decoded(content: bytes) -> str | None:
+    """The text of a file, one for all commits that hold it; None where it is no UTF-8."""
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return None
 
 
 def _branch(number: int) -> str:

@@ -6,6 +6,7 @@ Owns reading trees and blobs; which commits exist is the ledger's.
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 
 from workspaces.edits import matches
@@ -53,7 +54,7 @@ class Snapshots:
         output = self._git.run("ls-tree", "-r", "-z", "--full-tree", commit)
         for row in output.decode("utf-8", "surrogateescape").split("\0")[:-1]:
             properties, _, path = row.partition("\t")
-            yield path, properties.split()[2]
+            yield sys.intern(path), sys.intern(properties.split()[2])
 
     def _read(self, blobs: Sequence[str]) -> dict[str, bytes]:
         if not blobs:

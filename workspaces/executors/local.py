@@ -7,6 +7,7 @@ long as the executor, because a sandbox dies with the thread that started it; on
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import queue
 import signal
@@ -27,6 +28,7 @@ from workspaces.sandbox.base import Launch, Sandbox
 WATCH_SECONDS = 0.2
 SMALLEST_FILE = 512
 SWEEPS = 50
+REMEMBERED = 100
 
 
 @dataclass(eq=False)
@@ -44,6 +46,7 @@ class _Ticket:
     cpu_seconds: float = 0.0
     limit: str | None = None
     cancelled: bool = False
+    told: bool = False
 
 
 class LocalExecutor:
@@ -54,6 +57,7 @@ class LocalExecutor:
         self._devices = [device for device in devices if device.startswith("cuda")]
         self._queue: queue.SimpleQueue[_Ticket | None] = queue.SimpleQueue()
         self._tickets: dict[str, _Ticket] = {}
+        self._numbers = itertools.count()
         self._running: set[_Ticket] = set()
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
@@ -84,19 +88,22 @@ class LocalExecutor:
         with self._lock:
             if self._closed:
                 raise ExecutorError(f"{job.name} cannot start: the executor is closed.")
-            handle = f"{job.name}#{len(self._tickets)}"
+            for old in [handle for handle, ticket in self._tickets.items() if ticket.told][:-REMEMBERED]:
+                del self._tickets[old]
+            handle = f"{job.name}#{next(self._numbers)}"
             ticket = self._tickets[handle] = _Ticket(job)
             self._queue.put(ticket)
         return handle
 
     def wait(self, handle: str) -> Outcome:
-        """Block until the job has ended; later calls return the same outcome again.
+        """Block until the job has ended; later calls return the same outcome, while it is remembered.
 
         Raises:
             ExecutorError: the job could not be started, or nothing was submitted under `handle`.
         """
         ticket = self._ticket(handle)
         ticket.ended.wait()
+        ticket.told = True
         if ticket.outcome is None:
             raise ticket.error or ExecutorError(f"{handle} has no outcome.")
         return ticket.outcome
