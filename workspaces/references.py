@@ -6,6 +6,7 @@ that refs live in.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -28,6 +29,7 @@ class References:
 
     def __init__(self, git: GitCommand) -> None:
         self._git = git
+        self._lock = threading.Lock()
         self._generation = 0
         self._read: tuple[int, _Stamp, Mapping[str, str]] | None = None
 
@@ -43,14 +45,19 @@ class References:
         listing = self._git.text("for-each-ref", "--format=%(refname) %(objectname) %(*objectname)")
         rows = (line.split() for line in listing.splitlines())
         names = {row[0]: row[-1] for row in rows}
-        self._read = (generation, stamp, names)
+        with self._lock:
+            if self._read is None or self._read[0] <= generation:
+                self._read = (generation, stamp, names)
         return names
 
     def moved(self, ref: str, commit: str) -> None:
         """Note that this process made `ref` name `commit`."""
-        self._generation += 1
-        if self._read is not None:
-            self._read = (self._generation, self._stamp(), {**self._read[2], ref: commit})
+        stamp = self._stamp()
+        with self._lock:
+            known, self._generation = self._generation, self._generation + 1
+            # A listing that is older than an earlier write lacks that write: it is no ground for the next.
+            if self._read is not None and self._read[0] == known:
+                self._read = (self._generation, stamp, {**self._read[2], ref: commit})
 
     def _stamp(self) -> _Stamp:
         return tuple(_modified(self._git.git_directory / name) for name in _WATCHED)
