@@ -101,7 +101,7 @@ def _told(holder: str, directory: Path) -> str:
         process, host, since, command = (found[key] for key in ("process", "host", "since", "command"))
     except (ValueError, KeyError, TypeError):
         return (
-            f"{directory} is being worked on by another process ({holder.strip() or 'unknown'}): wait for it."
+            f"{directory} is being worked on by another process {holder.strip() or '(unknown)'}: wait for it."
         )
     here = socket.gethostname()
     where = "" if host == here else f" there, on {host}"
