@@ -27,6 +27,7 @@ _VERBS = (
     "show",
     "diff",
     "fsck",
+    "clean",
     "doctor",
     "controls",
     "study",
