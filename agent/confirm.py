@@ -75,21 +75,56 @@ def confirm(confirming: Confirming, in_parallel: InParallel) -> dict[str, Any]:
     if path.exists():
         return read_confirmation(path)
     winner = confirming.history.incumbent_number()
+    standing = _standing(confirming, winner)
+    if standing is not None:
+        confirming.observer(
+            Message(
+                "No better attempt was kept since: the confirmation stands, and the new seal is not broken."
+            )
+        )
+        _keep(confirming, standing)
+        return standing
     split = Split.CONFIRMATION if winner else Split.SELECTION
     contenders = _contenders(confirming, winner, split)
     confirming.observer(Message(_announcement(winner, contenders, split)))
     _measure(confirming, contenders, split, in_parallel)
     result = _result(confirming, contenders, winner, split)
     if result["confirmed"]:
-        confirming.ledger.tag("confirmed", contenders[1].commit, f"confirmed: {result['reason']}")
+        tag = confirmed_tag(result["seal"])
+        confirming.ledger.tag(tag, contenders[1].commit, f"confirmed: {result['reason']}")
+    _keep(confirming, result)
+    return result
+
+
+def confirmed_tag(seal: int) -> str:
+    """The tag of what was confirmed on the tasks of a seal."""
+    return "confirmed" if seal == 1 else f"confirmed-{seal}"
+
+
+def _standing(confirming: Confirming, winner: int) -> dict[str, Any] | None:
+    """The confirmation that was known when the run went on, if its winner is still the winner.
+
+    None too where somebody has asked for another opening since.
+    """
+    extensions = confirming.settings.extensions
+    if not winner or not extensions or _records(confirming.directory)[-1].name != extensions[-1].record:
+        return None
+    known = read_confirmation(confirming.directory / extensions[-1].record)
+    if not known["winner"] or known["winner"]["attempt"] != winner:
+        return None
+    return {"stands": extensions[-1].record, **known}
+
+
+def _keep(confirming: Confirming, result: dict[str, Any]) -> None:
+    """Write confirmation.json, and all that it rests on into the evidence."""
     evidence = {
         f"measurements/{p.name}": p.read_bytes()
         for p in sorted(confirming.measurer.store.directory.glob("*.json"))
     }
+    evidence |= {path.name: path.read_bytes() for path in _records(confirming.directory)}
     evidence[CONFIRMATION_FILE] = json.dumps(result, indent=1).encode()
     confirming.ledger.store_evidence(evidence)
-    write_json(path, result)
-    return result
+    write_json(confirming.directory / CONFIRMATION_FILE, result)
 
 
 def read_confirmation(path: Path) -> dict[str, Any]:
@@ -116,13 +151,24 @@ def reopen(directory: Path) -> None:
         raise SealedAlready(
             f"{directory} has no confirmation yet: `szilard resume {directory}` makes the first."
         )
-    os.replace(path, directory / f"confirmation-{_openings(directory) + 1}.json")
+    os.replace(path, directory / next_record(directory))
 
 
-def _openings(directory: Path) -> int:
-    """How often the sealed tasks were opened before the present confirmation."""
-    earlier = directory.glob("confirmation-*.json")
-    return sum(bool(read_confirmation(path)["winner"]) for path in earlier)
+def next_record(directory: Path) -> str:
+    """The name under which the present confirmation is set aside."""
+    return f"confirmation-{len(_records(directory)) + 1}.json"
+
+
+def _records(directory: Path) -> list[Path]:
+    """The confirmations that were set aside, oldest first."""
+    return sorted(directory.glob("confirmation-*.json"), key=lambda path: (len(path.name), path.name))
+
+
+def _openings(directory: Path, seal: int | None = None) -> int:
+    """How often sealed tasks, or those of one seal, were opened before the present confirmation."""
+    earlier = [read_confirmation(path) for path in _records(directory)]
+    opened = [one.get("seal", 1) for one in earlier if one["winner"] and "stands" not in one]
+    return len(opened) if seal is None else opened.count(seal)
 
 
 def _contenders(confirming: Confirming, winner: int, split: Split) -> list[Contender]:
@@ -172,7 +218,9 @@ def _result(
         seeds=len(contenders[0].seeds),
         split=split,
     )
-    result["opened"] = _openings(confirming.directory) + 1 if winner else 0
+    seal = confirming.settings.seal
+    result["seal"] = seal
+    result["opened"] = _openings(confirming.directory, seal) + 1 if winner else 0
     result["selection_change"] = result["hypothesis"] = None
     if winner:
         record = confirming.ledger.attempt(winner)

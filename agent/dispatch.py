@@ -83,7 +83,7 @@ class Dispatcher:
                 return self._waiting.pop(0)
             taken = self._decided() | self._begun | self._reserved
             number = next(number for number in itertools.count(1) if number not in taken)
-            wanted = number <= self.laboratory.settings.attempts
+            wanted = number <= self.laboratory.settings.attempts_in_all
             if wanted:
                 self._reserved.add(number)
         if not wanted:
@@ -134,7 +134,7 @@ class Dispatcher:
             return self._workers[workspace.path]
 
     def _out_of_time(self) -> bool:
-        minutes = self.laboratory.settings.minutes
+        minutes = self.laboratory.settings.minutes_in_all
         if minutes is None or self.clock.seconds + self.reserve < 60 * minutes:
             return False
         if not self._told:

@@ -101,11 +101,11 @@ class Ending:
 
     def _affords_ablation(self, confirming: Confirming, baseline: Mapping[int, Measurement]) -> bool:
         """Whether the time allowed, if any, is enough for it."""
-        if self.settings.minutes is None:
+        if self.settings.minutes_in_all is None:
             return True
         trainings = (len(ablation.parts_of(confirming)) + 1) * ablation.ABLATION_SEEDS
         seconds = trainings * _seconds_each(baseline) / self.settings.workers
-        return self.clock.seconds + seconds <= 60 * self.settings.minutes
+        return self.clock.seconds + seconds <= 60 * self.settings.minutes_in_all
 
 
 def _seconds_each(baseline: Mapping[int, Measurement]) -> float:

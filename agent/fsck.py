@@ -14,7 +14,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.confirm import CONFIRMATION_FILE, read_confirmation
+from agent.confirm import CONFIRMATION_FILE, confirmed_tag, read_confirmation
 from agent.dispatch import CHECKPOINTS
 from agent.findings import Fault, Finding
 from agent.opening import REPOSITORY
@@ -220,18 +220,20 @@ def _restoring(read: _Read, digest: str) -> str:
 
 def _confirmation(read: _Read) -> tuple[str, list[Fault]]:
     """Whether the tag, the file and the winner of a confirmation are one story."""
-    path, tagged = read.directory / CONFIRMATION_FILE, read.ledger.tags().get("confirmed")
+    path, tags = read.directory / CONFIRMATION_FILE, read.ledger.tags()
+    tagged = tags.get(confirmed_tag(read.settings.seal))
     if not path.exists():
         return "not made yet", [] if tagged is None else [Fault("there is a tag, and no record", read.resume)]
     try:
         record = read_confirmation(path)
     except SzilardError as error:
         return "", [Fault(str(error), f"rm {shlex.quote(str(path))} && {read.resume}")]
-    faults = []
+    tag = confirmed_tag(record.get("seal", 1))
+    faults, tagged = [], tags.get(tag)
     if record["confirmed"] and tagged is None:
-        faults.append(Fault(f"{path} says confirmed, and there is no tag `confirmed`"))
+        faults.append(Fault(f"{path} says confirmed, and there is no tag `{tag}`"))
     if record["winner"] and tagged is not None:
         winner = next((one for one in read.attempts if one.number == record["winner"]["attempt"]), None)
         if winner is None or winner.result_commit != tagged:
-            faults.append(Fault(f"the tag `confirmed` is not on attempt {record['winner']['attempt']}"))
+            faults.append(Fault(f"the tag `{tag}` is not on attempt {record['winner']['attempt']}"))
     return ("confirmed" if record["confirmed"] else "made, nothing confirmed"), faults

@@ -14,6 +14,7 @@ from agent.forecast import read_forecast
 from agent.measure import Measurer
 from agent.record import scored_seeds
 from agent.researchers.base import HistoryEntry
+from agent.seeds import EXTENDED
 from environments.base import Split
 from workspaces.attempts import AttemptRecord
 from workspaces.edits import normalised_code
@@ -26,8 +27,12 @@ FINAL = ("kept", "reverted", "inconclusive", "void", "crashed", "refused", "stop
 class History:
     """The attempts of one ledger, as entries, arms and fingerprints. Safe from any thread."""
 
-    def __init__(self, ledger: Ledger, measurer: Measurer, editable: Sequence[str]) -> None:
+    def __init__(
+        self, ledger: Ledger, measurer: Measurer, editable: Sequence[str], ends: Sequence[int] = ()
+    ) -> None:
+        """`ends` are the attempts after which the run had ended, and went on."""
         self.ledger = ledger
+        self.ends = ends
         self.measurer = measurer
         self.editable = editable
         self.files = lru_cache(maxsize=4096)(self._files)
@@ -55,14 +60,22 @@ class History:
         return ()
 
     def race_outcomes(self, last: int | None = None) -> list[str]:
-        """What became of the attempts that raced, up to the attempt `last`, in the order of their entry."""
+        """What became of the attempts that raced, up to the attempt `last`, in the order of their entry.
+
+        `EXTENDED` stands where the run had ended and went on, if that is behind the attempt `last`.
+        """
         raced = [
             record
             for record in self.ledger.attempts()
             if "Entrant" in record.trailers and (last is None or record.number <= last)
         ]
         raced.sort(key=lambda record: int(record.trailers["Entrant"]))
-        return [record.verdict or "open" for record in raced]
+        outcomes = [(record.number, record.verdict or "open") for record in raced]
+        for end in self.ends:
+            if last is None or last >= end:
+                place = sum(number <= end for number, _ in outcomes)
+                outcomes.insert(place, (end, EXTENDED))
+        return [outcome for _, outcome in outcomes]
 
     def incumbent_number(self) -> int:
         """The number of the attempt that `main` points at; 0 is the baseline."""

@@ -53,7 +53,8 @@ class Laboratory:
 
     def horizon(self, number: int) -> int:
         """The last attempt of the rounds before that of `number`: what it may see the results of."""
-        return (number - 1) // self.settings.workers * self.settings.workers
+        start = self.settings.stretch_before(number)
+        return start + (number - 1 - start) // self.settings.workers * self.settings.workers
 
     def tidy(self, number: int) -> None:
         """Delete the policies of an attempt that was not kept, unless they are asked for."""
@@ -87,7 +88,7 @@ class Laboratory:
             goal=self.settings.goal,
             spec=self.spec,
             attempt=number,
-            attempts=self.settings.attempts,
+            attempts=self.settings.attempts_in_all,
             seed=self.measurer.derived(f"propose:{self.settings.seed}:{number}"),
             parent=parent,
             files=self.history.files(commit),

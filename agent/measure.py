@@ -87,13 +87,14 @@ class Measurer:
 
     def key(self, commit: str, seed: int, split: Split) -> MeasurementKey:
         """The key of a commit on a seed index and a split."""
-        spec = self.environment.spec
+        spec, seal = self.environment.spec, self.settings.seal
+        sealed = f"{split}, seal {seal}" if split is Split.CONFIRMATION and seal > 1 else str(split)
         return MeasurementKey(
             tree=self.ledger.tree(commit),
             environment=self._domain,
             policy=self._policy,
             seed=seed,
-            split=split,
+            split=sealed,
             budget=json.dumps(dict(spec.budget), sort_keys=True),
             device=self.settings.device,
         )
@@ -213,7 +214,8 @@ class Measurer:
         started = time.monotonic()
         try:
             weights = _hash_of_weights(policy)
-            score = self._scored(partial(self.scorer.score, policy, split, self._tasks_seed(split)))
+            opened = self.settings.opened if split is Split.CONFIRMATION else ()
+            score = self._scored(partial(self.scorer.score, policy, split, self._tasks_seed(split), opened))
         except InvalidPolicy as error:
             raise TrainingFailed(str(error), early=False) from error
         name = _infinite(score)
@@ -247,11 +249,9 @@ class Measurer:
         return _number(f"szilard {self.settings.seed}", purpose)
 
     def _tasks_seed(self, split: Split) -> int:
-        """Which tasks are scored. Those of the sealed split depend on a secret that enters no sandbox."""
-        purpose = f"tasks:{split}"
-        return (
-            _number(self.settings.secret, purpose) if split is Split.CONFIRMATION else self.derived(purpose)
-        )
+        """Which tasks are scored."""
+        sealed = split is Split.CONFIRMATION
+        return sealed_seed(self.settings.secret) if sealed else self.derived(f"tasks:{split}")
 
     def _score_snapshot(self, key: MeasurementKey, policy: Path, trained_for: float) -> Score | None:
         """The score of a snapshot, made and stored unless it is there; None if it says nothing of the metric.
@@ -296,6 +296,11 @@ class Measurer:
         }
         with (self.store.directory.parent / LAUNCHES_FILE).open("a") as file:
             file.write(json.dumps(row) + "\n")
+
+
+def sealed_seed(secret: str) -> int:
+    """Which tasks are sealed: they depend on a secret that enters no sandbox."""
+    return _number(secret, f"tasks:{Split.CONFIRMATION}")
 
 
 def _number(key: str, purpose: str) -> int:

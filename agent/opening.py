@@ -55,12 +55,7 @@ def opened(
         Interrupted: stopped by Ctrl-C or SIGTERM inside.
         SzilardError: the environment is of another version, or no sandbox passes its probe.
     """
-    environment = load(settings.environment)
-    if environment.spec.version != settings.environment_version:
-        raise SzilardError(
-            f"{directory} was made with {settings.environment} version {settings.environment_version}, "
-            f"installed is {environment.spec.version}: their scores cannot be compared. Start a new run."
-        )
+    environment = environment_of(directory, settings)
     lock = threading.Lock()
 
     def tell(event: Event) -> None:
@@ -88,6 +83,21 @@ def opened(
         executor.close()
         if previous is not None:
             signal.signal(signal.SIGTERM, previous)
+
+
+def environment_of(directory: Path, settings: TrainingSettings) -> Environment:
+    """The domain of a run.
+
+    Raises:
+        SzilardError: it cannot be had in the version that the run was made with.
+    """
+    environment = load(settings.environment)
+    if environment.spec.version != settings.environment_version:
+        raise SzilardError(
+            f"{directory} was made with {settings.environment} version {settings.environment_version}, "
+            f"installed is {environment.spec.version}: their scores cannot be compared. Start a new run."
+        )
+    return environment
 
 
 def _devices() -> tuple[str, ...]:

@@ -144,6 +144,9 @@ class Referee:
             trailers["Entrant"] = str(self.entrants[number])
         if late:
             trailers["Reapply"] = "yes"
+        stretch = laboratory.settings.stretch_of(number)
+        if stretch > 1:
+            trailers["Stretch"] = str(stretch)
         laboratory.ledger.commit_result(number, verdict=outcome, reason=reason, trailers=trailers)
 
     def _arm(self, commit: str, asked: Sequence[int]) -> Arm:

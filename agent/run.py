@@ -13,10 +13,10 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-from agent import noise, own_controls
+from agent import extension, noise, own_controls
 from agent.assess import Probe, Unsuitable, probe_baseline, probe_scoring, require
 from agent.diagnosing import keep_baseline_diagnosis
 from agent.ending import Ending
@@ -29,7 +29,7 @@ from agent.opening import Interrupted, Opened, opened
 from agent.ownership import owned
 from agent.plan import describe, plan, researcher_of
 from agent.researchers.base import Researcher
-from agent.seeds import SCREENING_SEED, block_after, every_seed
+from agent.seeds import SCREENING_SEED, every_seed
 from agent.settings import RunSettings
 from agent.state_files import Clock, read_score, write_json
 from agent.summary import RunSummary
@@ -42,13 +42,11 @@ from workspaces.workspace import Workspace
 
 __all__ = [
     "Interrupted",
-    "ReplayResult",
     "RunSummary",
     "ablate_winner",
     "confirm_again",
     "describe",
     "plan",
-    "replay",
     "resume",
     "start",
 ]
@@ -58,21 +56,6 @@ CLOCK_FILE = "clock.json"
 
 class RunExists(SzilardError):
     """A run of that name is there already."""
-
-
-@dataclass(frozen=True)
-class ReplayResult:
-    """An attempt trained again from its commit and seed; `identical` compares every metric bit by bit."""
-
-    attempt: int
-    seed_index: int
-    recorded: float
-    replayed: float
-    identical: bool
-
-    @property
-    def difference(self) -> float:
-        return self.replayed - self.recorded
 
 
 def start(
@@ -104,23 +87,16 @@ def start(
     return resume(directory, observer)
 
 
-def resume(directory: Path, observer: Observer) -> RunSummary:
-    """Go on with a run, wherever it stopped. Raises what `start` raises, but RunExists."""
-    with _owned_run(directory, observer) as run:
+def resume(directory: Path, observer: Observer, more: extension.Asked | None = None) -> RunSummary:
+    """Go on with a run, wherever it stopped; with `more`, one that had ended.
+
+    Raises what `start` raises, but RunExists, and with `more` what `extend` raises.
+    """
+    with _owned_run(directory, observer, more) as run:
         try:
             return run.to_the_end()
         finally:
             run.clock.save()
-
-
-def replay(directory: Path, attempt: int, observer: Observer) -> ReplayResult:
-    """Train an attempt again from its commit and its first evidence seed, and compare the score.
-
-    Raises:
-        SzilardError: there is no such attempt, or it was never measured.
-    """
-    with opened_run(directory, observer) as run:
-        return run.replay(attempt)
 
 
 def ablate_winner(directory: Path, observer: Observer) -> str:
@@ -152,11 +128,17 @@ def opened_run(directory: Path, observer: Observer) -> Iterator[Run]:
 
 
 @contextmanager
-def _owned_run(directory: Path, observer: Observer) -> Iterator[Run]:
+def _owned_run(directory: Path, observer: Observer, more: extension.Asked | None = None) -> Iterator[Run]:
     """The same, for what writes into the run: by one process at a time."""
     RunSettings.read(directory)
-    with owned(directory), opened_run(directory, observer) as run:
-        yield run
+    with owned(directory):
+        if more is not None:
+            extension.extend(directory, more, directory / CLOCK_FILE)
+        extension.set_aside(directory)
+        with opened_run(directory, observer) as run:
+            if more is not None:
+                run.observer(Message(extension.announcement(run.settings, run.history)))
+            yield run
 
 
 class Run:
@@ -172,7 +154,9 @@ class Run:
         self.clock = Clock(directory / CLOCK_FILE)
         self.observer = self._observed(found.tell)
         self.spec = spec_in_force(environment.spec, settings)
-        self.history = History(self.ledger, measurer, environment.spec.editable)
+        self.history = History(
+            self.ledger, measurer, environment.spec.editable, [one.after for one in settings.extensions]
+        )
         self.workers = Workers(directory, measurer)
         self.ending = Ending(
             directory,
@@ -213,34 +197,6 @@ class Run:
             noise=_noise(baseline, self.settings.metric),
             lock=threading.RLock(),
             stopping=self.workers.stopping,
-        )
-
-    def replay(self, attempt: int) -> ReplayResult:
-        record = self.ledger.attempt(attempt) if attempt else None
-        commit = self.ledger.tags()["baseline"] if attempt == 0 else record.code_commit if record else None
-        if commit is None:
-            raise SzilardError(
-                f"There is no attempt {attempt} in {self.directory}; `szilard log` lists them."
-            )
-        used = every_seed(self.settings.seeds, block_after(self.history.race_outcomes()))
-        seeds = self.history.measurements(commit, Split.SELECTION, used)
-        if not seeds:
-            raise SzilardError(f"Attempt {attempt} was never measured, so there is nothing to compare with.")
-        seed = min((s for s in seeds if s > 0), default=0)
-        folder = self.directory / "replays" / f"{attempt:04d}-{os.getpid()}"
-        workspace = Workspace(self.ledger, self.directory / "worktrees" / f"replay-{os.getpid()}")
-        self.observer(Progress(attempt=attempt, phase="train", detail=f"replay of seed {seed}"))
-        try:
-            again = self.measurer.repeat(Subject(commit, folder, workspace), seed, Split.SELECTION)
-        finally:
-            workspace.remove()
-        metric = self.settings.metric
-        return ReplayResult(
-            attempt=attempt,
-            seed_index=seed,
-            recorded=seeds[seed].score.metrics[metric].value,
-            replayed=again.score.metrics[metric].value,
-            identical=again.score == seeds[seed].score and again.policy_hash == seeds[seed].policy_hash,
         )
 
     def _require(self, probes: list[Probe]) -> None:

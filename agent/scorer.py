@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,14 +40,14 @@ class Scorer:
         for _ in range(workers):
             self._free.put(None)
 
-    def score(self, policy: Path, split: Split, seed: int) -> Score:
-        """Score one policy folder.
+    def score(self, policy: Path, split: Split, seed: int, opened: Sequence[int] = ()) -> Score:
+        """Score one policy folder; `opened` are the seeds of sealed tasks that are to be left out.
 
         Raises:
             InvalidPolicy: the folder holds no policy that can be scored.
             ScoringFailed: the evaluator raised or died.
         """
-        found = self._answer({"policy": str(policy), "split": split, "seed": seed})
+        found = self._answer({"policy": str(policy), "split": split, "seed": seed, "opened": list(opened)})
         return Score.from_json(found)
 
     def score_snapshot(self, policy: Path, seed: int) -> Score | None:

@@ -26,7 +26,9 @@ def main() -> None:
         try:
             policy, seed = Path(request["policy"]), request["seed"]
             if "split" in request:
-                score: Score | None = environment.score(policy, Split(request["split"]), seed)
+                opened = request["opened"]
+                domain = environment.resealed(opened, seed) if opened else environment
+                score: Score | None = domain.score(policy, Split(request["split"]), seed)
             else:
                 score = environment.score_snapshot(policy, seed)
             answer: dict[str, object] = {"score": score.to_json() if score else None}

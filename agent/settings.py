@@ -64,12 +64,35 @@ class TrainingSettings(BaseModel):
         repr=False,
         description="chooses the tasks of the confirmation; never enters a sandbox",
     )
+    opened: tuple[int, ...] = Field(
+        default=(), description="seeds of the sealed tasks that earlier ends of the run have opened"
+    )
     created: str
     versions: dict[str, str]
 
+    @property
+    def seal(self) -> int:
+        """Which seal the confirmation breaks: 1, and one more for each that an earlier end has broken."""
+        return len(self.opened) + 1
+
+
+class Extension(BaseModel):
+    """A run that had ended goes on: what it may spend in all from then on."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    after: int = Field(ge=0, description="attempts made before")
+    attempts: int = Field(ge=1)
+    minutes: float | None = Field(default=None, gt=0)
+    record: str = Field(description="file of the confirmation that was known when it was decided to go on")
+    created: str
+
 
 class RunSettings(TrainingSettings):
-    """What a run pursues and may spend. Written once, at the start."""
+    """What a run pursues and may spend. Written at the start, and again when an ended run goes on.
+
+    `attempts` and `minutes` are what was planned at the start: alpha is shared out by them for good.
+    """
 
     attempts: int = Field(ge=1)
     confirmation_seeds: int = Field(ge=2)
@@ -80,9 +103,27 @@ class RunSettings(TrainingSettings):
     keep_policies: bool = False
     controls: tuple[str, ...] = Field(default=(), description="modules of the user's own controls")
 
+    extensions: tuple[Extension, ...] = ()
+
+    @property
+    def attempts_in_all(self) -> int:
+        return self.extensions[-1].attempts if self.extensions else self.attempts
+
+    @property
+    def minutes_in_all(self) -> float | None:
+        return self.extensions[-1].minutes if self.extensions else self.minutes
+
+    def stretch_before(self, number: int) -> int:
+        """The last attempt of the stretches before that of `number`; 0 in the first."""
+        return max((one.after for one in self.extensions if one.after < number), default=0)
+
+    def stretch_of(self, number: int) -> int:
+        """1 for an attempt of the run as it was begun, 2 after it had ended and went on, and so on."""
+        return 1 + sum(one.after < number for one in self.extensions)
+
     def derive_secret(self, runs_dir: Path) -> str:
-        """The secret of a run with this seed: equal for equal seeds under one runs directory, and not
-        to be guessed from the seed, since it hangs on a key that is made there once.
+        """The secret of a run with this seed: equal for equal seeds and seals under one runs directory, and
+        not to be guessed from the seed, since it hangs on a key that is made there once.
         """
         path = runs_dir / KEY_FILE
         runs_dir.mkdir(parents=True, exist_ok=True)
@@ -96,7 +137,8 @@ class RunSettings(TrainingSettings):
             finally:
                 temporary.unlink(missing_ok=True)
         key = path.read_text().encode()
-        return hmac.new(key, f"run:{self.seed}".encode(), hashlib.sha256).hexdigest()
+        purpose = f"run:{self.seed}" + (f":seal:{self.seal}" if self.opened else "")
+        return hmac.new(key, purpose.encode(), hashlib.sha256).hexdigest()
 
     def write(self, directory: Path) -> None:
         """Write run.json under a temporary name and rename it."""

@@ -62,6 +62,15 @@ def summarise(
         untested = f"Which of its changes carried the gain is not tested: szilard ablate {directory}."
         paragraph = f"{opening} {_finding(winner, settings, confirmation)} {ablation or untested}"
         following = f"szilard diff {directory} 0 {winner}"
+    if settings.extensions:
+        times = "once" if len(settings.extensions) == 1 else f"{len(settings.extensions)} times"
+        ends = " and ".join(str(one.after) for one in settings.extensions)
+        paragraph += (
+            f" The run was extended {times}, after attempt {ends}, when an earlier result had been seen: "
+            f"its alpha of {settings.alpha:g} holds for all attempts together, each confirmation for itself."
+        )
+        if "stands" in confirmation:
+            paragraph += " Nothing better was kept since, so that confirmation stands."
     interval = confirmation["interval"]
     return RunSummary(
         directory=directory,

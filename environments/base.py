@@ -184,6 +184,19 @@ class Environment(ABC):
         """
         return None
 
+    def resealed(self, opened: Sequence[int], seed: int) -> Environment:
+        """The same domain, but the confirmation tasks of `seed` are none of those of the seeds `opened`.
+
+        `opened` are in the order in which they were scored, each without the tasks of those before it.
+
+        Raises:
+            InvalidEnvironment: the domain cannot tell its tasks apart, or has too few of them.
+        """
+        raise InvalidEnvironment(
+            f"{self.spec.name} cannot choose confirmation tasks that were not opened before: a domain that "
+            "can is a LanguageEnvironment, or has a method `resealed`."
+        )
+
 
 class InvalidPolicy(SzilardError):
     """The folder that training wrote holds no policy that can be scored."""

@@ -5,15 +5,17 @@ Owns how a language policy is scored: draws samples outside the sandbox and turn
 
 from __future__ import annotations
 
+import copy
 import re
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from environments.base import (
     Environment,
     FrontierPoint,
+    InvalidEnvironment,
     InvalidPolicy,
     Metric,
     Score,
@@ -58,6 +60,7 @@ class LanguageEnvironment(Environment):
     scored_tasks: int = 512
     scored_samples: int = 32
     seen_tasks: int = 128
+    _sealed: tuple[int, Sequence[Task]] | None = None
 
     @abstractmethod
     def tasks(self, split: Split, seed: int, count: int) -> Sequence[Task]:
@@ -98,9 +101,32 @@ class LanguageEnvironment(Environment):
             for (at, length), label in points.items()
         ]
 
+    def resealed(self, opened: Sequence[int], seed: int) -> LanguageEnvironment:
+        touched: set[str] = set()
+        for each in opened:
+            touched |= {task.prompt for task in self._untouched(each, touched)}
+        domain = copy.copy(self)
+        domain._sealed = (seed, self._untouched(seed, touched))
+        return domain
+
+    def _untouched(self, seed: int, touched: Set[str]) -> Sequence[Task]:
+        """The confirmation tasks of a seed without the prompts `touched`."""
+        drawn = self.tasks(Split.CONFIRMATION, seed, self.scored_tasks + len(touched))
+        tasks = [task for task in drawn if task.prompt not in touched][: self.scored_tasks]
+        if len(tasks) < self.scored_tasks:
+            raise InvalidEnvironment(
+                f"{self.spec.name} has {len(tasks)} confirmation tasks that were not opened before, and "
+                f"scores {self.scored_tasks}: there is nothing left to confirm on."
+            )
+        return tasks
+
     def score(self, policy: Path, split: Split, seed: int) -> Score:
         loaded = self._load(policy)
-        metrics = self._metrics(loaded, self.tasks(split, seed, self.scored_tasks), seed, self.scored_samples)
+        if split is Split.CONFIRMATION and self._sealed is not None and self._sealed[0] == seed:
+            tasks = self._sealed[1]
+        else:
+            tasks = self.tasks(split, seed, self.scored_tasks)
+        metrics = self._metrics(loaded, tasks, seed, self.scored_samples)
         seen = self.tasks(Split.TRAINING, seed, self.seen_tasks)
         seen_rewards, _, _ = self._sample(loaded, seen, seed + 1, 8)
         seen_rate = sum(map(sum, seen_rewards)) / (len(seen) * 8)

@@ -34,7 +34,7 @@ def command(run: str, logs: bool, dry_run: bool, runs_dir: Path, as_json: bool) 
     directory = find_run(run, runs_dir)
 
     from agent.cleaning import clean
-    from agent.opening import owned
+    from agent.ownership import owned
     from agent.settings import RunSettings
     from workspaces.review import text
 

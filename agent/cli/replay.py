@@ -29,7 +29,7 @@ def command(run: str, attempt: int, runs_dir: Path, as_json: bool) -> None:
     """
     directory = find_run(run, runs_dir)
 
-    from agent import run as engine
+    from agent import replay as engine
     from agent.cli.view import open_view
     from workspaces.review.text import signed
 

@@ -34,6 +34,18 @@ def run_command(run: RunRecord) -> str:
     return shlex.join(words)
 
 
+def commands_again(run: RunRecord) -> str:
+    """`run_command` and, for a run that went on after its end, the commands that made it."""
+    lines, before = [run_command(run)], run.settings["minutes"]
+    for extension in run.extensions:
+        words = ["szilard", "resume", "RUN", "--attempts", str(extension["attempts"])]
+        if extension["minutes"] != before:
+            words += ["--minutes", f"{extension['minutes']:g}"]
+        before = extension["minutes"]
+        lines.append(shlex.join(words))
+    return "\n".join(lines)
+
+
 def sameness(run: RunRecord) -> str:
     """What of a run comes out the same when its command is given again, and what does not."""
     settings = run.settings
@@ -45,7 +57,7 @@ def sameness(run: RunRecord) -> str:
         made = sum(run.verdicts().values())
         told.append(
             f"With `--minutes {settings['minutes']:g}` the number of attempts hangs on the machine's speed: "
-            f"here it was {made} of at most {settings['attempts']}."
+            f"here it was {made} of at most {run.attempts_allowed}."
         )
     told.append(
         "The sealed tasks are chosen with a key that is kept in the runs folder: under another one the "

@@ -25,10 +25,17 @@ def section(run: RunRecord) -> str:
     if confirmation["winner"] is None:
         text = "Nothing was worth keeping, so there was no winner to confirm."
         return "\n\n".join(["## Confirmation", text, *_beside_frontier(run, confirmation)])
-    opened = confirmation["opened"]
+    opened, seal = confirmation["opened"], confirmation.get("seal", 1)
+    others = f" and no confirmation before, of seal {seal}," if seal > 1 else ""
+    standing = (
+        f" Nothing better was kept after the run went on: this is the confirmation of its earlier end "
+        f"(`{confirmation['stands']}`), and no further seal was broken."
+        if "stands" in confirmation
+        else ""
+    )
     lines = [
-        "Winner and baseline were trained again on fresh seeds and scored on tasks that no attempt "
-        f"had touched. The sealed split was opened {'once' if opened == 1 else f'{opened} times'}.",
+        f"Winner and baseline were trained again on fresh seeds and scored on tasks that no attempt{others} "
+        f"had touched. The sealed split was opened {'once' if opened == 1 else f'{opened} times'}.{standing}",
         "",
         markdown_table(
             ("", "change", "95% interval"),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from workspaces.ledger import AttemptRecord
 from workspaces.plain_text import one_line
+from workspaces.review import stretches
 from workspaces.review.entropy import inert_controls, sentence
 from workspaces.review.record import RunRecord, figures
 from workspaces.review.tables import print_table
@@ -59,6 +60,7 @@ def row(attempt: AttemptRecord) -> dict[str, Any]:
         "entropy": found.entropy,
         "seeds": found.seeds,
         "seconds": found.seconds,
+        "stretch": int(attempt.trailers.get("Stretch", "1")),
         "diagnosis": sentence(None, attempt.trailers),
         "inert": inert_controls(attempt),
         "predicted_score_change": attempt.predicted_score_change,
@@ -85,6 +87,9 @@ def print_log(run: RunRecord) -> None:
     print_table(out, shown, [[line[name] for name in shown] for line in cells])
     hidden = "" if wide else f" A terminal of {_WIDE} columns shows {', '.join(_WIDE_ONLY)} too."
     out.print(legend(shown) + hidden, style="dim")
+    extended = stretches.told(run)
+    if extended is not None:
+        out.print(f"The run was extended {extended}. {stretches.caveat(run)}", soft_wrap=True)
 
 
 def legend(columns: Sequence[str]) -> str:

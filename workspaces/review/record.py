@@ -8,7 +8,7 @@ from __future__ import annotations
 import fcntl
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -53,6 +53,15 @@ class RunRecord:
     @property
     def maximise(self) -> bool:
         return bool(self.settings["direction"] == "maximise")
+
+    @property
+    def extensions(self) -> Sequence[Mapping[str, Any]]:
+        """How the run was given more after it had ended, oldest first."""
+        return self.settings.get("extensions") or ()
+
+    @property
+    def attempts_allowed(self) -> int:
+        return int(self.extensions[-1]["attempts"] if self.extensions else self.settings["attempts"])
 
     def verdicts(self) -> dict[str, int]:
         """How many attempts came to each verdict, in the order of the vocabulary."""
@@ -146,7 +155,7 @@ def read_run(directory: Path, settings: Mapping[str, Any], baseline_seeds: int |
         under_way = (min(measured, baseline_seeds), baseline_seeds)
     confirmed = (directory / CONFIRMATION_FILE).exists()
     written = [*sorted(directory.glob("confirmation-*.json")), directory / CONFIRMATION_FILE]
-    confirmation = next((found for path in reversed(written) if (found := _confirmation(path))), None)
+    confirmation = next((found for path in reversed(written) if (found := read_confirmation(path))), None)
     return RunRecord(
         directory=directory,
         settings={name: value for name, value in settings.items() if name != "secret"},
@@ -197,7 +206,12 @@ def _read_json(path: Path) -> Mapping[str, Any] | None:
     return data
 
 
-def _confirmation(path: Path) -> Mapping[str, Any] | None:
+def read_confirmation(path: Path) -> Mapping[str, Any] | None:
+    """One record of a confirmation; None where there is no such file.
+
+    Raises:
+        UnreadableRun: it is damaged.
+    """
     found = _read_json(path)
     winner = found.get("winner") if found is not None else None
     whole = found is None or (found.keys() >= _CONFIRMATION_KEYS and isinstance(winner, dict | None))

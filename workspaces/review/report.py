@@ -13,12 +13,12 @@ from typing import Any
 
 from workspaces.ledger import AttemptRecord
 from workspaces.plain_text import markdown
-from workspaces.review import confirmation_section, entropy
-from workspaces.review.command import run_command, sameness
+from workspaces.review import confirmation_section, entropy, stretches
+from workspaces.review.claim import confirmation_sentence
+from workspaces.review.command import commands_again, sameness
 from workspaces.review.log import legend
 from workspaces.review.record import RunRecord, figures
 from workspaces.review.run_picture import PICTURE_FILE, draw
-from workspaces.review.status import confirmation_sentence
 from workspaces.review.text import duration, figure, markdown_table, seed_count, signed, span
 
 REPORT_FILE = "report.md"
@@ -67,6 +67,7 @@ def render(run: RunRecord) -> str:
         entropy.section(run.directory, run.attempts),
         confirmation_section.section(run),
         confirmation_section.ablation(run),
+        stretches.section(run),
         _predictions(run),
         _reproduce(run),
     ]
@@ -96,6 +97,8 @@ def _asked(run: RunRecord) -> str:
     budget = f"{settings['attempts']} attempts"
     if settings["minutes"] is not None:
         budget += f", {settings['minutes']:g} minutes"
+    if run.extensions:
+        budget += f"; extended to {run.attempts_allowed} attempts"
     researcher = settings["researcher"] + (f" ({settings['model']})" if settings["model"] else "")
     rows = [
         ("environment", f"{settings['environment']} {settings['environment_version']}"),
@@ -215,7 +218,7 @@ def _reproduce(run: RunRecord) -> str:
         [
             "## How to reproduce",
             "The whole run:",
-            f"```sh\n{run_command(run)}\n```",
+            f"```sh\n{commands_again(run)}\n```",
             sameness(run),
             "What this one did, the last command training one seed of the winner again:"
             if winner

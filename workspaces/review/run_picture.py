@@ -14,10 +14,10 @@ from typing import Any
 
 from workspaces.plain_text import one_line
 from workspaces.review.attempts_panel import AttemptPoint, draw_attempts
+from workspaces.review.claim import confirmation_sentence
 from workspaces.review.frontier_panel import Frontier, FrontierPoint, draw_frontier
 from workspaces.review.pictures import STYLE, save
 from workspaces.review.record import RunRecord, figures
-from workspaces.review.status import confirmation_sentence
 
 PICTURE_FILE = "picture.svg"
 

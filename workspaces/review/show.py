@@ -49,6 +49,7 @@ _CALLED = {
     "Seeds": "seeds, the first screens",
     "Entrant": "entrants into the race before it",
     "Reapply": "to be raced anew",
+    "Stretch": "stretch: made after a first result",
     "Snapshot-Changes": "snapshots, after so many updates",
     "Forecast": "foreseen, of the screening seed",
     "Forecast-Calibration": "the forecast until then",

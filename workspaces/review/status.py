@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from workspaces.plain_text import clean, one_line
+from workspaces.review import stretches
+from workspaces.review.claim import confirmation_sentence
 from workspaces.review.record import Figures, RunRecord, figures
 from workspaces.review.tables import print_table
 from workspaces.review.text import console, figure, signed, span
@@ -30,7 +32,7 @@ def summary(run: RunRecord) -> dict[str, Any]:
         "direction": settings["direction"],
         "guards": settings["guards"],
         "attempts": {
-            "asked": settings["attempts"],
+            "asked": run.attempts_allowed,
             "made": sum(run.verdicts().values()),
             "in_flight": run.in_flight(),
             "verdicts": run.verdicts(),
@@ -56,6 +58,7 @@ def summary(run: RunRecord) -> dict[str, Any]:
             "guards": confirmation["guards"],
             "above_frontier": confirmation["above_frontier"],
         },
+        "extensions": stretches.rows(run),
         "sandbox": settings["sandbox"],
         "next": next_command(run),
     }
@@ -86,15 +89,19 @@ def print_run(run: RunRecord) -> None:
             "Optimises",
             f"{settings['metric']} ({settings['direction']}) in {settings['environment']}{guards(settings)}",
         ),
-        ("Attempts", f"{made} of {settings['attempts']}: {counts}"),
+        ("Attempts", f"{made} of {run.attempts_allowed}: {counts}"),
     ]
     if data["attempts"]["in_flight"]:
         rows.append(("In flight", ", ".join(f"attempt {number}" for number in data["attempts"]["in_flight"])))
     rows.append(("Baseline", _baseline(run)))
     incumbent = run.incumbent
     rows.append(("Incumbent", _describe(run, incumbent) if incumbent else "the baseline"))
+    extended = stretches.told(run)
+    if extended is not None:
+        rows.append(("Extended", f"{extended}. {stretches.caveat(run)}"))
     if run.confirmation is not None:
-        rows.append(("Confirmation", confirmation_sentence(run)))
+        earlier = "of the stretch before: " if extended and run.state != "finished" else ""
+        rows.append(("Confirmation", earlier + confirmation_sentence(run)))
     if settings["sandbox"] == "none":
         rows.append(("Sandbox", "NONE: THE CODE UNDER RESEARCH RAN WITH YOUR RIGHTS"))
     rows.append(("Next", data["next"]))
@@ -121,7 +128,7 @@ def print_runs(runs: Sequence[RunRecord | Path], runs_dir: Path) -> None:
             cells = [
                 one_line(str(run.settings["name"])),
                 run.state,
-                f"{sum(run.verdicts().values())}/{run.settings['attempts']}",
+                f"{sum(run.verdicts().values())}/{run.attempts_allowed}",
                 str(run.verdicts().get("kept", 0)),
                 "-" if change is None else f"{signed(change)} confirmed",
                 one_line(run.settings["goal"], 70),
@@ -136,33 +143,6 @@ def guards(settings: Any) -> str:
         return ""
     named = ", ".join(f"{guard['metric']} (tolerance {guard['tolerance']:g})" for guard in settings["guards"])
     return f", guarding {named}"
-
-
-def confirmation_sentence(run: RunRecord) -> str:
-    """What the confirmation says, with its figures."""
-    confirmation = run.confirmation
-    if confirmation is None:
-        return "the confirmation was not reached"
-    if confirmation["winner"] is None:
-        return "nothing was worth keeping, so there was nothing to confirm"
-    interval = confirmation["interval"]
-    broken = [guard["metric"] for guard in confirmation["guards"] if not guard["holds"]]
-    better = interval is not None and (interval[0] > 0 if run.maximise else interval[1] < 0)
-    if broken:
-        outcome = f"NOT CONFIRMED: worse in {', '.join(broken)}"
-    elif better:
-        outcome = "confirmed"
-    else:
-        outcome = "NOT CONFIRMED: the interval includes no change"
-    frontier = {
-        True: "above the frontier",
-        False: "not above the frontier",
-        None: "not told apart from the frontier",
-    }[confirmation["above_frontier"]]
-    return (
-        f"attempt {confirmation['winner']['attempt']} {outcome}: {confirmation['metric']} "
-        f"{signed(confirmation['change'])}, 95% interval {span(confirmation['interval'])}; {frontier}"
-    )
 
 
 def _baseline(run: RunRecord) -> str:
