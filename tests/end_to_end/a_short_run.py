@@ -101,7 +101,7 @@ def run_proposing(
     with ScriptedServer(*[answer] * requests) as server:
         reach = {"OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "sk-none"}
         return subprocess.run(
-            [*command, "--model", "scripted"],
+            [*command, *(["--model", "scripted"] if command[1] == "run" else [])],
             capture_output=True,
             text=True,
             timeout=550,
