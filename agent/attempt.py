@@ -22,7 +22,7 @@ from agent.failures import Cancelled
 from agent.laboratory import Laboratory
 from agent.proposal import Proposal
 from agent.referee import Referee
-from agent.researchers.base import NoProposal
+from agent.researchers.base import NoProposal, NotAsked
 from agent.rounds import Race, Rounds
 from agent.seeds import SCREENING_SEED, SeedPlan
 from workspaces.edits import EditError, apply_edits
@@ -83,6 +83,8 @@ class Attempt:
                 proposed = self._ask(number, parent, commit, repairs)
             except NoProposal as error:
                 reason = str(error)
+                if isinstance(error, NotAsked):
+                    self.rounds.not_asked = reason
                 if repairs:
                     reason = f"{folder.failure.splitlines()[0]}; not mended: {reason}"
                 return {**fixed, "ended": "refused", "reason": reason}

@@ -11,10 +11,11 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from agent.attempt import Attempt
 from agent.attempt_folder import REAPPLICATION
+from agent.budget import Budget
 from agent.events import Message
 from agent.laboratory import Laboratory
 from agent.referee import Referee
@@ -28,23 +29,15 @@ if TYPE_CHECKING:
 CHECKPOINTS = "checkpoints.sqlite"
 
 
-class Seconds(Protocol):
-    """A clock that counts over all sessions of a run."""
-
-    @property
-    def seconds(self) -> float: ...
-
-
 class Dispatcher:
     """The attempts of one run, begun and to come. Safe from any thread; a context manager."""
 
-    def __init__(self, directory: Path, laboratory: Laboratory, clock: Seconds, reserve: float) -> None:
+    def __init__(self, directory: Path, laboratory: Laboratory, budget: Budget) -> None:
         from langgraph.checkpoint.sqlite import SqliteSaver
 
         self.directory = directory
         self.laboratory = laboratory
-        self.clock = clock
-        self.reserve = reserve
+        self.budget = budget
         self._lock = threading.Lock()
         self._database, damaged = _open_checkpoints(directory / CHECKPOINTS)
         if damaged is not None:
@@ -83,7 +76,7 @@ class Dispatcher:
                 return self._waiting.pop(0)
             taken = self._decided() | self._begun | self._reserved
             number = next(number for number in itertools.count(1) if number not in taken)
-            wanted = number <= self.laboratory.settings.attempts_in_all
+            wanted = number <= self.laboratory.settings.allowed.attempts
             if wanted:
                 self._reserved.add(number)
         if not wanted:
@@ -107,7 +100,7 @@ class Dispatcher:
         """Whether there is time for the round of an attempt; one that is begun is brought to its end."""
         first = self.laboratory.horizon(number) + 1
         members = range(first, first + self.laboratory.settings.workers)
-        return not self._begun.isdisjoint(members) or not self._out_of_time()
+        return not self._begun.isdisjoint(members) or not self._used_up()
 
     def run(self, number: int, workspace: Workspace) -> None:
         """Run one attempt from where its checkpoint stands to its result commit."""
@@ -124,6 +117,7 @@ class Dispatcher:
             graph.invoke(None, config, durability="sync")
         self.laboratory.tidy(number)
         self._saver.delete_thread(f"{number:04d}")
+        self.laboratory.observer(Message(self.budget.told(len(self._decided()))))
 
     def _worker(self, workspace: Workspace) -> tuple[Attempt, CompiledStateGraph[Any, Any, Any, Any]]:
         """The attempt runner of a work tree and its compiled graph, made once."""
@@ -133,18 +127,12 @@ class Dispatcher:
                 self._workers[workspace.path] = (attempt, attempt.graph(self._saver))
             return self._workers[workspace.path]
 
-    def _out_of_time(self) -> bool:
-        minutes = self.laboratory.settings.minutes_in_all
-        if minutes is None or self.clock.seconds + self.reserve < 60 * minutes:
-            return False
-        if not self._told:
+    def _used_up(self) -> bool:
+        reason = self.budget.used_up() or self._rounds.not_asked
+        if reason is not None and not self._told:
             self._told = True
-            self.laboratory.observer(
-                Message(
-                    f"No further attempt: the rest of --minutes {minutes:g} is kept for the confirmation."
-                )
-            )
-        return True
+            self.laboratory.observer(Message(f"No further attempt: {reason}"))
+        return reason is not None
 
     def _decided(self) -> set[int]:
         return {r.number for r in self.laboratory.ledger.attempts() if r.verdict is not None}

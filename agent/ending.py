@@ -5,13 +5,13 @@ Owns their order and what there is time for; each is made in a room of its own.
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from agent import ablation
+from agent.budget import Budget, Reserve, longest_training, reserve, seconds_each
 from agent.closing import InParallel
 from agent.confirm import CONFIRMATION_FILE, Confirming, confirm, read_confirmation, reopen
 from agent.events import Observer
@@ -39,10 +39,11 @@ class Ending:
     in_parallel: InParallel
     clock: Clock
 
-    def reserve(self, baseline: Mapping[int, Measurement]) -> float:
-        """Seconds that the race of an attempt just begun, confirmation and frontier may take."""
-        trainings = self.settings.seeds + Confirming.trainings(self.settings, self.environment)
-        return _seconds_each(baseline) * trainings / self.settings.workers
+    def budget(self, baseline: Mapping[int, Measurement]) -> Budget:
+        """What attempts may spend, so that the end can be paid for."""
+        closing = Confirming.trainings(self.settings, self.environment)
+        kept_back = reserve(seconds_each(baseline), longest_training(baseline), closing, self.settings)
+        return Budget(self.directory, self.settings, self.clock, kept_back)
 
     def finish(self, baseline: Mapping[int, Measurement]) -> RunSummary:
         """Confirm the winner, take it apart where there is time, and write what came of the run."""
@@ -77,6 +78,7 @@ class Ending:
         left_out = self.directory / ablation.ABLATION_FILE
         told = ablation.sentence(ablation.read_ablation(left_out)) if left_out.exists() else None
         ledger = self.measurer.ledger
+        self.clock.save()
         summary = summarise(self.directory, self.settings, ledger, confirmation, told)
         write_report(
             self.directory,
@@ -100,13 +102,9 @@ class Ending:
         )
 
     def _affords_ablation(self, confirming: Confirming, baseline: Mapping[int, Measurement]) -> bool:
-        """Whether the time allowed, if any, is enough for it."""
-        if self.settings.minutes_in_all is None:
-            return True
+        """Whether what is left of time and training seconds, if they are bounded, is enough for it."""
         trainings = (len(ablation.parts_of(confirming)) + 1) * ablation.ABLATION_SEEDS
-        seconds = trainings * _seconds_each(baseline) / self.settings.workers
-        return self.clock.seconds + seconds <= 60 * self.settings.minutes_in_all
-
-
-def _seconds_each(baseline: Mapping[int, Measurement]) -> float:
-    return statistics.fmean(m.wall_seconds + m.score_seconds for m in baseline.values())
+        needed = Reserve(
+            trainings * seconds_each(baseline) / self.settings.workers, trainings * longest_training(baseline)
+        )
+        return replace(self.budget(baseline), kept_back=needed).used_up_training() is None

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import fmean
 
+from agent.budget import reserve
 from agent.confirm import CONFIRMATION_FILE, Confirming, next_record, read_confirmation
 from agent.decision import alpha_for_entrant, expected_entrants
 from agent.history import History
@@ -24,6 +25,7 @@ from agent.state_files import Clock, read_json
 from environments.base import Environment, SzilardError
 from workspaces.ledger import Ledger
 from workspaces.review.record import UNSUITABLE_FILE
+from workspaces.spending import cost, read_spent
 
 
 class CannotGoOn(SzilardError):
@@ -47,6 +49,9 @@ class Asked:
 
     attempts: Amount | None = None
     minutes: Amount | None = None
+    training_seconds: Amount | None = None
+    tokens: Amount | None = None
+    dollars: Amount | None = None
 
 
 def extend(directory: Path, asked: Asked, clock: Path) -> None:
@@ -69,12 +74,14 @@ def extend(directory: Path, asked: Asked, clock: Path) -> None:
     confirmation = read_confirmation(directory / CONFIRMATION_FILE)
     environment = environment_of(directory, settings)
     made = len(Ledger.open(directory / REPOSITORY).attempts())
-    extension = Extension(
-        after=made,
-        attempts=_attempts(asked.attempts, settings, made, at),
-        minutes=_minutes(asked.minutes, settings, environment, directory, clock, at),
-        record=next_record(directory),
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    extension = Extension.model_validate(
+        {
+            "after": made,
+            "attempts": _attempts(asked.attempts, settings, made, at),
+            **_bounds(asked, directory, settings, environment, clock, at),
+            "record": next_record(directory),
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
     )
     changes: dict[str, object] = {"extensions": (*settings.extensions, extension)}
     if confirmation["winner"] and "stands" not in confirmation:
@@ -98,9 +105,9 @@ def announcement(settings: RunSettings, history: History) -> str:
     """What is left of alpha for a run that goes on, in one sentence."""
     outcomes = [outcome for outcome in history.race_outcomes() if outcome != EXTENDED]
     following = alpha_for_entrant(settings.alpha, outcomes, expected_entrants(settings.attempts))
-    until = f"up to {settings.attempts_in_all} attempts"
-    if settings.minutes_in_all is not None:
-        until += f" and {settings.minutes_in_all:g} minutes"
+    until = f"up to {settings.allowed.attempts} attempts"
+    if settings.allowed.minutes is not None:
+        until += f" and {settings.allowed.minutes:g} minutes"
     return (
         f"The run goes on, {until}. Its alpha of {settings.alpha:g} holds for all attempts together: "
         f"{len(outcomes)} entrants have had theirs, the next one may spend {following:.3g}."
@@ -108,34 +115,48 @@ def announcement(settings: RunSettings, history: History) -> str:
 
 
 def _attempts(asked: Amount | None, settings: RunSettings, made: int, at: str) -> int:
-    wanted = int(asked.over(made)) if asked is not None else settings.attempts_in_all
+    wanted = int(asked.over(made)) if asked is not None else settings.allowed.attempts
     if wanted > made:
         return wanted
     bound = f"{wanted} in all" if asked is not None else "all that it was given"
     raise CannotGoOn(f"The run has made {made} attempts, {bound}. Give it more: `{at} --attempts +20`.")
 
 
-def _minutes(
-    asked: Amount | None,
-    settings: RunSettings,
-    environment: Environment,
-    directory: Path,
-    clock: Path,
-    at: str,
+def _bounds(
+    asked: Asked, directory: Path, settings: RunSettings, environment: Environment, clock: Path, at: str
+) -> dict[str, float | None]:
+    """What minutes, training seconds, tokens and dollars the run may spend in all from now on."""
+    spent = read_spent(directory, settings.price)
+    rows = read_json(directory / "baseline.json", "seeds")["seeds"]
+    seconds = [row["seconds"] for row in rows]
+    closing = Confirming.trainings(settings, environment)
+    kept_back = reserve(fmean(seconds), max(seconds), closing, settings)
+    used_and_needed = {
+        "minutes": (Clock(clock).seconds / 60, kept_back.seconds / 60),
+        "training_seconds": (spent.training_seconds, kept_back.training_seconds),
+        "tokens": (float(spent.tokens), float(sum(spent.longest))),
+        "dollars": (float(spent.dollars or 0), float(cost(*spent.longest, settings.price or (0, 0)))),
+    }
+    return {
+        name: _bound(name, getattr(asked, name), getattr(settings.allowed, name), *amounts, at)
+        for name, amounts in used_and_needed.items()
+    }
+
+
+def _bound(
+    name: str, asked: Amount | None, held: float | None, used: float, needed: float, at: str
 ) -> float | None:
-    if settings.minutes_in_all is None:
+    option, unit = f"--{name.replace('_', '-')}", name.replace("_", " ")
+    if held is None:
         if asked is not None:
-            raise CannotGoOn(f"{directory} was not bounded by --minutes: leave --minutes away.")
+            raise CannotGoOn(f"The run was not bounded by {option}: leave it away.")
         return None
-    used = Clock(clock).seconds / 60
-    minutes = asked.over(used) if asked is not None else settings.minutes_in_all
-    each = fmean(row["seconds"] for row in read_json(directory / "baseline.json", "seeds")["seeds"])
-    trainings = settings.seeds + Confirming.trainings(settings, environment)
-    needed = each * trainings / settings.workers / 60
-    if minutes <= used + needed:
+    bound = asked.over(used) if asked is not None else held
+    if bound <= used + needed:
+        more = f"{option} +{math.ceil(2 * needed) or 1}"
         raise CannotGoOn(
-            f"The run has used {used:.1f} minutes, and one more race with a confirmation takes about "
-            f"{needed:.1f}: {minutes:.4g} in all leave no room for an attempt. "
-            f"Give it more: `{at} --attempts +20 --minutes +{math.ceil(2 * needed)}`."
+            f"The run has used {used:.4g} {unit}, and one more attempt with what follows it may take "
+            f"{needed:.4g}: {bound:.4g} in all leave no room for it. "
+            f"Give it more: `{at} --attempts +20 {more}`."
         )
-    return minutes
+    return bound

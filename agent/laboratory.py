@@ -88,7 +88,7 @@ class Laboratory:
             goal=self.settings.goal,
             spec=self.spec,
             attempt=number,
-            attempts=self.settings.attempts_in_all,
+            attempts=self.settings.allowed.attempts,
             seed=self.measurer.derived(f"propose:{self.settings.seed}:{number}"),
             parent=parent,
             files=self.history.files(commit),

@@ -37,11 +37,11 @@ from workspaces.executors.base import Executor
 from workspaces.folders import delete_folder
 from workspaces.ledger import Ledger
 from workspaces.measurements import Measurement, MeasurementKey, MeasurementStore
+from workspaces.spending import BEGUN_FILE, ENDED_FILE
 
 Answer = TypeVar("Answer")
 
 TRAINED_FILE = "trained.json"
-LAUNCHES_FILE = "trainings.jsonl"
 
 
 class Measurer:
@@ -71,6 +71,7 @@ class Measurer:
             self._domain += f" {_hash_of([Path(source)])}"
         if rewards != "task":
             self._domain += f", {rewards} rewards"
+        self._notes = threading.Lock()
         self._locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
 
     def rewarded(self, rewards: Rewards) -> Measurer:
@@ -154,10 +155,18 @@ class Measurer:
         key = self.key(subject.commit, seed, split)
         with self._locks[key.digest]:
             if self.store.get(key) is None and trained(subject.folder / f"{split}-{seed}", key) is None:
-                self._note_launch(subject, seed, split)
-                self._train_anew(subject, seed, split, watch)
+                self._note(BEGUN_FILE, subject, seed, split, time=time.time())
+                note = partial(self._note_seconds, subject, seed, split)
+                self._train_anew(subject, seed, split, watch, note)
 
-    def _train_anew(self, subject: Subject, seed: int, split: Split, watch: Watch | None = None) -> None:
+    def _train_anew(
+        self,
+        subject: Subject,
+        seed: int,
+        split: Split,
+        watch: Watch | None = None,
+        ended: Callable[[float], None] = lambda _: None,
+    ) -> None:
         key = self.key(subject.commit, seed, split)
         folder = subject.folder / f"{split}-{seed}"
         # Code under research sees where its folders are mounted from: the name must not tell what it is for.
@@ -168,7 +177,7 @@ class Measurer:
 
         number = self.derived(f"train:{split}:{seed}")
         try:
-            outcome = self.trainer.train(key.digest, subject, unnamed, number, watch, score)
+            outcome = self.trainer.train(key.digest, subject, unnamed, number, watch, score, ended)
         finally:
             if unnamed.exists():
                 delete_folder(folder)
@@ -285,17 +294,20 @@ class Measurer:
                 raise Cancelled("The run is being stopped.") from error
             raise Untrusted(str(error)) from error
 
-    def _note_launch(self, subject: Subject, seed: int, split: Split) -> None:
-        """One row a started training, so that anybody can count what was trained twice."""
+    def _note_seconds(self, subject: Subject, seed: int, split: Split, seconds: float) -> None:
+        self._note(ENDED_FILE, subject, seed, split, seconds=seconds)
+
+    def _note(self, file: str, subject: Subject, seed: int, split: Split, **known: float) -> None:
+        """One row for a training that was begun or ended, so that anybody can count and add up."""
         row = {
             "key": self.key(subject.commit, seed, split).digest,
             "folder": subject.folder.name,
             "seed": seed,
             "split": split,
-            "time": time.time(),
+            **known,
         }
-        with (self.store.directory.parent / LAUNCHES_FILE).open("a") as file:
-            file.write(json.dumps(row) + "\n")
+        with self._notes, (self.store.directory.parent / file).open("a") as rows:
+            rows.write(json.dumps(row) + "\n")
 
 
 def sealed_seed(secret: str) -> int:

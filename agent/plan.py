@@ -63,6 +63,10 @@ def plan(
     keep_policies: bool,
     controls: Sequence[Path] = (),
     minimum_effect: float | None = None,
+    training_seconds: float | None = None,
+    tokens: int | None = None,
+    dollars: float | None = None,
+    price: tuple[float, float] | None = None,
 ) -> RunSettings:
     """Check the options of a run.
 
@@ -73,6 +77,14 @@ def plan(
         raise InvalidOption('The goal is empty: say in words what should get better, e.g. szilard run "…".')
     if attempts < 1:
         raise InvalidOption("A run needs at least 1 attempt.")
+    if researcher != "language-model" and (tokens or dollars or price):
+        raise InvalidOption(
+            f"--tokens, --dollars and --price bound a language model; the {researcher} researcher asks none."
+        )
+    if dollars is not None and price is None:
+        raise InvalidOption(
+            "--dollars needs --price IN/OUT: dollars for a million tokens, such as 0.15/0.60."
+        )
     training = plan_training(
         goal=redacted(goal.strip()),
         environment=environment,
@@ -93,6 +105,10 @@ def plan(
             "minimum_effect": training.minimum_effect if minimum_effect is None else minimum_effect,
         },
         attempts=attempts,
+        training_seconds=training_seconds,
+        tokens=tokens,
+        dollars=dollars,
+        price=price,
         confirmation_seeds=max(LEAST_CONFIRMATION_SEEDS, 4 * training.seeds // 3),
         researcher=cast(Researchers, researcher),
         model=model,
@@ -162,6 +178,10 @@ def describe(settings: RunSettings) -> list[str]:
     who = _PROPOSES[settings.researcher].format(model=settings.model)
     first = ", tried before those of the catalogue" if settings.researcher == "catalogue" else ""
     until = f", or {_minutes(settings.minutes)} with the confirmation" if settings.minutes else ""
+    if settings.training_seconds:
+        until += f", or {settings.training_seconds:g} seconds of training with those of the confirmation"
+    until += f", or {settings.tokens:,} tokens" if settings.tokens else ""
+    until += f", or {settings.dollars:g} dollars" if settings.dollars else ""
     return [
         f"Goal: {settings.goal}",
         f"Domain: {spec.name}: {spec.description}",
@@ -220,18 +240,21 @@ def _counted(count: float, noun: str) -> str:
     return f"{count:g} {noun}{'' if count == 1 else 's'}"
 
 
-def researcher_of(settings: RunSettings) -> Researcher:
-    """Who proposes in this run.
+def researcher_of(settings: RunSettings, directory: Path | None = None) -> Researcher:
+    """Who proposes in this run; `directory` is where it lives, None while it does not.
 
     Raises:
         SzilardError: a language model that cannot be reached with these settings.
     """
     if settings.researcher == "language-model":
+        from agent.researchers.allowance import Allowance, Bounds
         from agent.researchers.language_model import LanguageModelResearcher
 
         if settings.model is None:
             raise InvalidOption("--researcher language-model needs --model NAME.")
-        return LanguageModelResearcher(settings.model)
+        allowed = settings.allowed
+        allowance = Allowance(directory, Bounds(allowed.tokens, allowed.dollars, settings.price))
+        return LanguageModelResearcher(settings.model, allowance=allowance)
     if settings.researcher == "tpe" and find_spec("optuna") is None:
         raise InvalidOption("--researcher tpe needs Optuna: pip install 'szilard[tpe]'.")
     from agent.researchers import blind, catalogue

@@ -39,12 +39,16 @@ class Race:
 
 
 class Rounds:
-    """Who is at what in the present round. Safe from any thread."""
+    """Who is at what in the present round. Safe from any thread.
+
+    `not_asked` says why a researcher was not asked for want of means; then no other round begins.
+    """
 
     def __init__(self, laboratory: Laboratory) -> None:
         self._laboratory = laboratory
         self._ahead = laboratory.settings.workers - 1
         self._lock = threading.Lock()
+        self.not_asked: str | None = None
         self._screened: set[int] = set()
         self._races: dict[int, Race] = {}
         self._helped: set[Trained] = set()

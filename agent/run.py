@@ -18,6 +18,7 @@ from pathlib import Path
 
 from agent import extension, noise, own_controls
 from agent.assess import Probe, Unsuitable, probe_baseline, probe_scoring, require
+from agent.budget import Budget
 from agent.diagnosing import keep_baseline_diagnosis
 from agent.ending import Ending
 from agent.events import Event, Message, Observer, Progress
@@ -177,10 +178,10 @@ class Run:
         return observe
 
     def to_the_end(self) -> RunSummary:
-        researcher = researcher_of(self.settings)
+        researcher = researcher_of(self.settings, self.directory)
         start = self._assess()
         baseline = self._baseline(start)
-        self._attempts(self.laboratory(baseline, researcher), self.ending.reserve(baseline))
+        self._attempts(self.laboratory(baseline, researcher), self.ending.budget(baseline))
         return self.ending.finish(baseline)
 
     def laboratory(self, baseline: Mapping[int, Measurement], researcher: Researcher) -> Laboratory:
@@ -308,10 +309,10 @@ class Run:
         for line in noise.sentences(found, reach, metric):
             self.observer(Message(line))
 
-    def _attempts(self, laboratory: Laboratory, reserve: float) -> None:
+    def _attempts(self, laboratory: Laboratory, budget: Budget) -> None:
         from agent.dispatch import Dispatcher
 
-        with Dispatcher(self.directory, laboratory, self.clock, reserve) as dispatcher:
+        with Dispatcher(self.directory, laboratory, budget) as dispatcher:
 
             def work(slot: int, workspace: Workspace) -> None:
                 stopping = self.workers.stopping

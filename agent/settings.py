@@ -84,6 +84,9 @@ class Extension(BaseModel):
     after: int = Field(ge=0, description="attempts made before")
     attempts: int = Field(ge=1)
     minutes: float | None = Field(default=None, gt=0)
+    training_seconds: float | None = Field(default=None, gt=0)
+    tokens: int | None = Field(default=None, ge=1)
+    dollars: float | None = Field(default=None, gt=0)
     record: str = Field(description="file of the confirmation that was known when it was decided to go on")
     created: str
 
@@ -95,6 +98,12 @@ class RunSettings(TrainingSettings):
     """
 
     attempts: int = Field(ge=1)
+    training_seconds: float | None = Field(default=None, gt=0, description="wall seconds of all trainings")
+    tokens: int | None = Field(default=None, ge=1, description="prompts and replies of the language model")
+    dollars: float | None = Field(default=None, gt=0, description="what those cost, by `price`")
+    price: tuple[float, float] | None = Field(
+        default=None, description="dollars for a million tokens, of prompts and of replies"
+    )
     confirmation_seeds: int = Field(ge=2)
     researcher: Researchers
     model: str | None = None
@@ -106,12 +115,9 @@ class RunSettings(TrainingSettings):
     extensions: tuple[Extension, ...] = ()
 
     @property
-    def attempts_in_all(self) -> int:
-        return self.extensions[-1].attempts if self.extensions else self.attempts
-
-    @property
-    def minutes_in_all(self) -> float | None:
-        return self.extensions[-1].minutes if self.extensions else self.minutes
+    def allowed(self) -> RunSettings | Extension:
+        """What bounds the run now: attempts, minutes, training seconds, tokens and dollars in all."""
+        return self.extensions[-1] if self.extensions else self
 
     def stretch_before(self, number: int) -> int:
         """The last attempt of the stretches before that of `number`; 0 in the first."""

@@ -14,7 +14,9 @@ from typing import Any
 
 from agent.settings import RunSettings
 from workspaces.ledger import Ledger
+from workspaces.review.spent import told
 from workspaces.review.text import signed, span
+from workspaces.spending import read_spent
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,8 @@ def summarise(
         )
         if "stands" in confirmation:
             paragraph += " Nothing better was kept since, so that confirmation stands."
+    spent = read_spent(directory, settings.price)
+    paragraph += f" It took {told(settings.model_dump(exclude={'secret'}), len(records), spent)}."
     interval = confirmation["interval"]
     return RunSummary(
         directory=directory,

@@ -64,12 +64,19 @@ class Trainer:
         self._cpu_limit = round(CPU_ALLOWANCE * max(m.cpu_seconds for m in baseline) + CPU_SLACK, 1)
 
     def train(
-        self, name: str, subject: Subject, folder: Path, seed: int, watch: Watch | None, score: ScoreSnapshot
+        self,
+        name: str,
+        subject: Subject,
+        folder: Path,
+        seed: int,
+        watch: Watch | None,
+        score: ScoreSnapshot,
+        ended: Callable[[float], None] = lambda _: None,
     ) -> Outcome:
         """Train a commit in an emptied folder; `name` is for `cancel`.
 
         With `watch`, snapshots are scored as it goes on: `score` gets the updates before it, its folder and
-        the wall seconds that it took.
+        the wall seconds that it took. `ended` gets those of the whole, however it ended.
 
         Raises:
             StoppedEarly: the watch saw no hope.
@@ -83,8 +90,9 @@ class Trainer:
         try:
             if watch is None:
                 outcome = self.executor.wait(handle)
+                ended(outcome.wall_seconds)
             else:
-                outcome = self._wait_and_watch(handle, folder, watch, score)
+                outcome = self._wait_and_watch(handle, folder, watch, score, ended)
         finally:
             del self._jobs[name]
         _redact(folder)
@@ -128,11 +136,18 @@ class Trainer:
             device=device,
         )
 
-    def _wait_and_watch(self, handle: str, folder: Path, watch: Watch, score: ScoreSnapshot) -> Outcome:
-        ended = list[str]()
+    def _wait_and_watch(
+        self,
+        handle: str,
+        folder: Path,
+        watch: Watch,
+        score: ScoreSnapshot,
+        ended: Callable[[float], None],
+    ) -> Outcome:
+        stopped = list[str]()
 
         def stop() -> None:
-            ended.append(handle)
+            stopped.append(handle)
             self.executor.cancel(handle)
 
         started = time.monotonic()
@@ -145,7 +160,8 @@ class Trainer:
         cancelled = True
         try:
             outcome = self.executor.wait(handle)
-            cancelled = outcome.cancelled and not ended
+            ended(outcome.wall_seconds)
+            cancelled = outcome.cancelled and not stopped
         finally:
             hopeless = watcher.end(abandon=cancelled)
         if hopeless is not None:

@@ -24,7 +24,7 @@ def _amount(ctx: click.Context, parameter: click.Parameter, given: str | None) -
         value = float(given)
     except ValueError:
         value = math.nan
-    whole = parameter.name == "attempts"
+    whole = parameter.name in ("attempts", "tokens")
     if not (0 < value < 1e9) or (whole and value != int(value)):
         kind = "a whole number" if whole else "a number"
         raise click.BadParameter(
@@ -49,9 +49,14 @@ def _amount(ctx: click.Context, parameter: click.Parameter, given: str | None) -
     metavar="+M",
     help="Let it take M more minutes, if --minutes bounded it (without the +, M in all).",
 )
+@click.option(
+    "--training-seconds", callback=_amount, metavar="+S", help="The same, if --training-seconds bounded it."
+)
+@click.option("--tokens", callback=_amount, metavar="+N", help="The same, if --tokens bounded it.")
+@click.option("--dollars", callback=_amount, metavar="+D", help="The same, if --dollars bounded it.")
 @runs_dir_option
 @json_option
-def command(run: str, attempts: Amount | None, minutes: Amount | None, runs_dir: Path, as_json: bool) -> None:
+def command(run: str, runs_dir: Path, as_json: bool, **given: Amount | None) -> None:
     """Go on with RUN, a path or a name, after an interruption of any kind.
 
     Nothing that was measured is trained again; at most the step in flight is repeated.
@@ -72,10 +77,10 @@ def command(run: str, attempts: Amount | None, minutes: Amount | None, runs_dir:
     from agent.state_files import Clock
 
     more = None
-    if attempts is not None or minutes is not None:
+    if any(amount is not None for amount in given.values()):
         from agent.extension import Asked
 
-        more = Asked(attempts, minutes)
+        more = Asked(**given)
     view = open_view(as_json, Clock(directory / engine.CLOCK_FILE).seconds)
     try:
         with view:

@@ -29,6 +29,18 @@ def _guards(
     return guards or None
 
 
+def _price(ctx: click.Context, parameter: click.Parameter, given: str | None) -> tuple[float, float] | None:
+    if given is None:
+        return None
+    try:
+        asked, said = map(float, given.split("/"))
+    except ValueError:
+        asked = said = math.nan
+    if not (math.isfinite(asked) and math.isfinite(said) and min(asked, said) >= 0 < max(asked, said)):
+        raise click.BadParameter(f"{given!r} is not IN/OUT, such as 0.15/0.60", ctx, parameter)
+    return asked, said
+
+
 @click.command(short_help="Pursue a goal to a confirmed winner.")
 @click.argument("goal")
 @click.option("--environment", default="countdown", show_default=True, help="Domain: see `szilard env list`.")
@@ -60,6 +72,27 @@ def _guards(
     type=click.FloatRange(min=0, min_open=True),
     callback=finite,
     help="Minutes of the whole run: no attempt is started that would leave too few to confirm the winner.",
+)
+@click.option(
+    "--training-seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    callback=finite,
+    help="Seconds of all trainings together: no attempt is started that would leave too few to confirm.",
+)
+@click.option(
+    "--tokens", type=click.IntRange(min=1), help="Tokens of the language model, prompts and replies."
+)
+@click.option(
+    "--dollars",
+    type=click.FloatRange(min=0, min_open=True),
+    callback=finite,
+    help="What the language model may cost, by --price.",
+)
+@click.option(
+    "--price",
+    callback=_price,
+    metavar="IN/OUT",
+    help="Dollars for a million tokens of prompts and of replies, such as 0.15/0.60.",
 )
 @click.option(
     "--seeds",
@@ -124,6 +157,10 @@ def command(
     minimum_effect: float | None,
     attempts: int,
     minutes: float | None,
+    training_seconds: float | None,
+    tokens: int | None,
+    dollars: float | None,
+    price: tuple[float, float] | None,
     seeds: int | None,
     workers: int | None,
     device: str,
@@ -180,6 +217,10 @@ def command(
         keep_policies=keep_policies,
         controls=controls,
         minimum_effect=minimum_effect,
+        training_seconds=training_seconds,
+        tokens=tokens,
+        dollars=dollars,
+        price=price,
     )
     view = open_view(as_json)
     for checked in own_controls.check(controls, settings.sandbox):

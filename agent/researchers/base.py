@@ -22,6 +22,10 @@ class NoProposal(SzilardError):
     """No usable proposal came after all repairs: the attempt is refused and the run goes on."""
 
 
+class NotAsked(NoProposal):
+    """The run has too little left to ask: the attempt is refused, and no other is begun."""
+
+
 @dataclass(frozen=True)
 class HistoryEntry:
     """One attempt as a researcher may see it; attempt 0 is the baseline.

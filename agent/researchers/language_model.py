@@ -19,6 +19,7 @@ from pydantic_core import PydanticSerializationError
 
 from agent.context import build
 from agent.proposal import Proposal
+from agent.researchers.allowance import Allowance
 from agent.researchers.base import Context, NoProposal, ResearcherError
 from agent.researchers.conversation import Conversation, Exchange, Turn
 from agent.researchers.endpoint import REPLY_CHARACTERS, Endpoint
@@ -37,15 +38,18 @@ class LanguageModelResearcher:
 
     name = "language-model"
 
-    def __init__(self, model: str, *, seconds: float = REQUEST_SECONDS) -> None:
+    def __init__(
+        self, model: str, *, seconds: float = REQUEST_SECONDS, allowance: Allowance | None = None
+    ) -> None:
         """Take endpoint and key from OPENAI_BASE_URL and OPENAI_API_KEY; nothing is sent yet.
 
-        `seconds` bounds the wall time of one request, retries included.
+        `seconds` bounds the wall time of one request, retries included; `allowance` what all of them take.
 
         Raises:
             ResearcherError: there is no model's name, or base URL or key cannot be right.
         """
         self._model = model
+        self._allowance = allowance or Allowance()
         self._endpoint = Endpoint(model, _reply_schema(), os.environ, seconds)
 
     def propose(self, context: Context, directory: Path) -> Proposal:
@@ -88,6 +92,12 @@ class LanguageModelResearcher:
             turns = (*turns, _answer(reply), Turn("user", build.unusable_reply(problem, _left(turns) - 1)))
 
     def _ask(self, turns: tuple[Turn, ...], conversation: Conversation) -> Exchange:
+        with self._allowance.claimed(turns):
+            exchange = self._exchange(turns, conversation)
+            self._allowance.count(exchange)
+            return exchange
+
+    def _exchange(self, turns: tuple[Turn, ...], conversation: Conversation) -> Exchange:
         try:
             reply = self._endpoint.ask(turns)
         except ResearcherError as error:

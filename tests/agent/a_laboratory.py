@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from agent.budget import Budget, Reserve
 from agent.failures import WEIGHTS_FILE
 from agent.history import History
 from agent.laboratory import Laboratory
@@ -71,6 +73,19 @@ class Says:
 
     def score(self, policy: Path, split: Split, seed: int) -> Score:
         return self._score
+
+
+@dataclass
+class PutClock:
+    """Seconds that a test puts in."""
+
+    seconds: float = 0.0
+
+
+def budget(laboratory: Laboratory, clock: PutClock | None = None, kept_back: Reserve | None = None) -> Budget:
+    """What a run may spend, with nothing kept back unless told otherwise."""
+    nothing = Reserve(0.0, 0.0)
+    return Budget(laboratory.directory, laboratory.settings, clock or PutClock(), kept_back or nothing)
 
 
 def settings(environment: str = "put-in") -> RunSettings:

@@ -45,8 +45,8 @@ def given(directory: Path, asked: Asked) -> RunSettings:
 
 
 def test_more_is_counted_from_what_was_made_and_a_number_alone_is_of_all(tmp_path: Path) -> None:
-    assert given(ended(tmp_path / "a"), MORE).attempts_in_all == MADE + 20
-    assert given(ended(tmp_path / "b"), Asked(attempts=Amount(20, more=False))).attempts_in_all == 20
+    assert given(ended(tmp_path / "a"), MORE).allowed.attempts == MADE + 20
+    assert given(ended(tmp_path / "b"), Asked(attempts=Amount(20, more=False))).allowed.attempts == 20
 
 
 @pytest.mark.parametrize("attempts", [1, MADE])
@@ -69,10 +69,10 @@ def test_an_unsuitable_run_and_one_that_has_not_ended_are_refused(tmp_path: Path
 def test_minutes_are_more_than_were_used_and_must_hold_a_race(tmp_path: Path) -> None:
     with pytest.raises(CannotGoOn, match="not bounded by --minutes"):
         given(ended(tmp_path / "unbounded"), replace(MORE, minutes=Amount(5, more=True)))
-    with pytest.raises(CannotGoOn, match=r"used 5\.0 minutes.*--minutes \+"):
+    with pytest.raises(CannotGoOn, match=r"used 5 minutes.*--minutes \+"):
         given(ended(tmp_path / "spent", minutes=5.0), MORE)
     more = replace(MORE, minutes=Amount(10, more=True))
-    minutes = given(ended(tmp_path / "bounded", minutes=5.0), more).minutes_in_all
+    minutes = given(ended(tmp_path / "bounded", minutes=5.0), more).allowed.minutes
     assert minutes == pytest.approx(15.0, abs=0.1)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from tests.agent.a_laboratory import (
     BASELINE,
     GAIN,
     SEEDS,
+    budget,
     build_laboratory,
     gained,
     propose,
@@ -30,18 +30,13 @@ PLAN = seed_plan(SEEDS)
 ALL = PLAN.until(SEEDS)
 
 
-@dataclass
-class StoppedClock:
-    seconds: float = 0.0
-
-
 @pytest.fixture
 def laboratory(tmp_path: Path) -> Laboratory:
     return build_laboratory(tmp_path)
 
 
 def dispatcher_on(laboratory: Laboratory) -> Dispatcher:
-    return Dispatcher(laboratory.directory, laboratory, StoppedClock(), reserve=0.0)
+    return Dispatcher(laboratory.directory, laboratory, budget(laboratory))
 
 
 def work_tree(laboratory: Laboratory) -> Workspace:

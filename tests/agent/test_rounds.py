@@ -19,7 +19,7 @@ from agent.rounds import Race, Rounds, Trained
 from agent.seeds import seed_plan
 from agent.training import Subject
 from environments.base import Split
-from tests.agent.a_laboratory import SEEDS, build_laboratory, gained, propose, put_scores
+from tests.agent.a_laboratory import SEEDS, PutClock, budget, build_laboratory, gained, propose, put_scores
 from workspaces.executors.base import Job, Outcome
 from workspaces.workspace import Workspace
 
@@ -44,11 +44,6 @@ def race_at(laboratory: Laboratory, subject: Subject, seed: int) -> Race:
 def laboratory(tmp_path: Path) -> Laboratory:
     """Two workers."""
     return build_laboratory(tmp_path)
-
-
-@dataclass
-class Clock:
-    seconds: float = 0.0
 
 
 @dataclass
@@ -189,9 +184,9 @@ def test_a_race_that_is_over_is_not_helped(laboratory: Laboratory, monkeypatch: 
 
 
 def test_time_closes_a_round_for_all_of_it_or_none(laboratory: Laboratory) -> None:
-    clock = Clock()
+    clock = PutClock()
     laboratory = _with_minutes(laboratory, 1.0)
-    with Dispatcher(laboratory.directory, laboratory, clock, reserve=0.0) as dispatcher:
+    with Dispatcher(laboratory.directory, laboratory, budget(laboratory, clock)) as dispatcher:
         assert dispatcher.take(work_tree(laboratory)) == 1
         clock.seconds = 61.0
         assert dispatcher.take(work_tree(laboratory)) == 2
@@ -202,7 +197,7 @@ def test_time_closes_a_round_for_all_of_it_or_none(laboratory: Laboratory) -> No
 
 def test_a_gap_that_a_kill_left_in_a_round_is_filled(laboratory: Laboratory) -> None:
     laboratory.folder(2)
-    with Dispatcher(laboratory.directory, laboratory, Clock(), reserve=0.0) as dispatcher:
+    with Dispatcher(laboratory.directory, laboratory, budget(laboratory)) as dispatcher:
         assert dispatcher.take(work_tree(laboratory)) == 2
         assert dispatcher.take(work_tree(laboratory)) == 1
 

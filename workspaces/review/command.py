@@ -6,8 +6,12 @@ Owns which options that takes; what they mean is said by the command line.
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from workspaces.review.record import RunRecord
+
+_BUDGETS = ("attempts", "minutes", "training_seconds", "tokens", "dollars")
 
 
 def run_command(run: RunRecord) -> str:
@@ -20,7 +24,10 @@ def run_command(run: RunRecord) -> str:
     ]  # fmt: skip
     for guard in settings["guards"]:
         words += ["--guard", f"{guard['metric']}={guard['tolerance']:g}"]
-    for name in ("attempts", "minutes", "seeds", "workers", "device", "researcher", "model", "search"):
+    words += _options(settings, _BUDGETS)
+    if settings.get("price"):
+        words += ["--price", "/".join(f"{one:g}" for one in settings["price"])]
+    for name in ("seeds", "workers", "device", "researcher", "model", "search"):
         value = settings[name]
         if value is not None:
             words += [f"--{name}", f"{value:g}" if isinstance(value, float) else str(value)]
@@ -36,14 +43,16 @@ def run_command(run: RunRecord) -> str:
 
 def commands_again(run: RunRecord) -> str:
     """`run_command` and, for a run that went on after its end, the commands that made it."""
-    lines, before = [run_command(run)], run.settings["minutes"]
-    for extension in run.extensions:
-        words = ["szilard", "resume", "RUN", "--attempts", str(extension["attempts"])]
-        if extension["minutes"] != before:
-            words += ["--minutes", f"{extension['minutes']:g}"]
-        before = extension["minutes"]
-        lines.append(shlex.join(words))
+    lines = [run_command(run)]
+    for before, extension in zip([run.settings, *run.extensions], run.extensions, strict=False):
+        changed = [name for name in _BUDGETS if extension.get(name) != before.get(name)]
+        lines.append(shlex.join(["szilard", "resume", "RUN", *_options(extension, changed)]))
     return "\n".join(lines)
+
+
+def _options(bounds: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+    given = [(name.replace("_", "-"), bounds.get(name)) for name in names]
+    return [word for name, value in given if value is not None for word in (f"--{name}", f"{value:.10g}")]
 
 
 def sameness(run: RunRecord) -> str:

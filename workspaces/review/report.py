@@ -13,13 +13,14 @@ from typing import Any
 
 from workspaces.ledger import AttemptRecord
 from workspaces.plain_text import markdown
-from workspaces.review import confirmation_section, entropy, stretches
+from workspaces.review import confirmation_section, entropy, spent, stretches
 from workspaces.review.claim import confirmation_sentence
 from workspaces.review.command import commands_again, sameness
 from workspaces.review.log import legend
 from workspaces.review.record import RunRecord, figures
 from workspaces.review.run_picture import PICTURE_FILE, draw
 from workspaces.review.text import duration, figure, markdown_table, seed_count, signed, span
+from workspaces.spending import read_spent
 
 REPORT_FILE = "report.md"
 
@@ -68,6 +69,7 @@ def render(run: RunRecord) -> str:
         confirmation_section.section(run),
         confirmation_section.ablation(run),
         stretches.section(run),
+        spent.section(run.settings, len(run.attempts), read_spent(run.directory, run.settings.get("price"))),
         _predictions(run),
         _reproduce(run),
     ]

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from workspaces.plain_text import clean, one_line
-from workspaces.review import stretches
+from workspaces.review import spent, stretches
 from workspaces.review.claim import confirmation_sentence
 from workspaces.review.record import Figures, RunRecord, figures
 from workspaces.review.tables import print_table
 from workspaces.review.text import console, figure, signed, span
+from workspaces.spending import read_spent
 
 
 def summary(run: RunRecord) -> dict[str, Any]:
@@ -59,6 +60,7 @@ def summary(run: RunRecord) -> dict[str, Any]:
             "above_frontier": confirmation["above_frontier"],
         },
         "extensions": stretches.rows(run),
+        "spent": spent.data(settings, read_spent(run.directory, settings.get("price"))),
         "sandbox": settings["sandbox"],
         "next": next_command(run),
     }
@@ -91,6 +93,7 @@ def print_run(run: RunRecord) -> None:
         ),
         ("Attempts", f"{made} of {run.attempts_allowed}: {counts}"),
     ]
+    rows.append(("Spent", spent.told(settings, made, read_spent(run.directory, settings.get("price")))))
     if data["attempts"]["in_flight"]:
         rows.append(("In flight", ", ".join(f"attempt {number}" for number in data["attempts"]["in_flight"])))
     rows.append(("Baseline", _baseline(run)))

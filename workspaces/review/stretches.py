@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from workspaces.plain_text import markdown
 from workspaces.review.claim import confirmation_sentence
 from workspaces.review.record import RunRecord, read_confirmation
-from workspaces.review.text import markdown
 
 
 def rows(run: RunRecord) -> list[dict[str, Any]]:
@@ -67,5 +67,6 @@ def _times(count: int) -> str:
 
 
 def _bounds(extension: Mapping[str, Any]) -> str:
-    minutes = extension["minutes"]
-    return f"{extension['attempts']} attempts" + (f" and {minutes:g} minutes" if minutes is not None else "")
+    named = ("attempts", "minutes", "training_seconds", "tokens", "dollars")
+    held = [(name.replace("_", " "), extension.get(name)) for name in named]
+    return ", ".join(f"{value:,.10g} {name}" for name, value in held if value is not None)

@@ -1,0 +1,105 @@
+"""What a run has spent, summed from its records.
+
+Owns the sums. The records are written by who spends: a row for every training begun and ended, a row for
+every exchange with a language model, and the clock.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+BEGUN_FILE = "trainings.jsonl"
+ENDED_FILE = "trained.jsonl"
+CLOCK_FILE = "clock.json"
+CONVERSATIONS = "attempts/*/conversation.jsonl"
+_MILLION = 1_000_000
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What was spent so far; `dollars` is None where no price was given.
+
+    `cut_off` counts trainings that a kill ended, or that are under way: their seconds are not known.
+    `uncounted` counts replies whose tokens the server did not say. Both are in no sum. `longest` are the
+    tokens of prompts and of replies of the attempt that took the most.
+    """
+
+    seconds: float
+    training_seconds: float
+    trainings: int
+    cut_off: int
+    prompt_tokens: int
+    completion_tokens: int
+    uncounted: int
+    dollars: Decimal | None
+    longest: tuple[int, int] = (0, 0)
+
+    @property
+    def tokens(self) -> int:
+        return self.prompt_tokens + self.completion_tokens
+
+
+def read_spent(directory: Path, price: tuple[float, float] | None = None) -> Spent:
+    """Sum the records of a run. `price` are dollars for a million tokens, of prompts and of completions."""
+    ended = [row["seconds"] for row in _rows(directory / ENDED_FILE)]
+    begun = sum(1 for _ in _rows(directory / BEGUN_FILE))
+    conversations = [
+        [row for row in _rows(path) if row.get("reply") is not None]
+        for path in sorted(directory.glob(CONVERSATIONS))
+    ]
+    tokens = [_tokens(rows) for rows in conversations]
+    prompt, completion = sum(one for one, _ in tokens), sum(one for _, one in tokens)
+    return Spent(
+        seconds=_clock(directory / CLOCK_FILE),
+        training_seconds=math.fsum(ended),
+        trainings=begun,
+        cut_off=max(0, begun - len(ended)),
+        prompt_tokens=prompt,
+        completion_tokens=completion,
+        uncounted=sum(not is_counted(row) for rows in conversations for row in rows),
+        dollars=cost(prompt, completion, price) if price is not None else None,
+        longest=max(tokens, key=sum, default=(0, 0)),
+    )
+
+
+def _tokens(rows: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
+    counted = [row for row in rows if is_counted(row)]
+    return sum(row["prompt_tokens"] for row in counted), sum(row["completion_tokens"] for row in counted)
+
+
+def cost(prompt: int, completion: int, price: tuple[float, float]) -> Decimal:
+    """Dollars for so many tokens, exactly."""
+    asked, said = (Decimal(str(one)) for one in price)
+    return (prompt * asked + completion * said) / _MILLION
+
+
+def is_counted(row: Mapping[str, Any]) -> bool:
+    """Whether the server said how many tokens an exchange took."""
+    return all(isinstance(row.get(name), int) for name in ("prompt_tokens", "completion_tokens"))
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a file that is appended to; one that a kill has torn is passed over."""
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        for line in file:
+            try:
+                row = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(row, dict):
+                yield row
+
+
+def _clock(path: Path) -> float:
+    try:
+        return float(json.loads(path.read_text())["seconds"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0.0
