@@ -15,6 +15,7 @@ from pathlib import Path
 
 from workspaces.executors.base import Job
 from workspaces.sandbox.base import Launch, clean_environment, command_of, largest_file
+from workspaces.sandbox.system_calls import compiled
 from workspaces.sandbox.visible import (
     HARMLESS_DEVICES,
     INSIDE,
@@ -22,7 +23,7 @@ from workspaces.sandbox.visible import (
     SYSTEM,
     graphics_devices,
     interpreter_folders,
-    lock_packages,
+    lock_library,
     lock_words,
     shared_packages,
     user_site,
@@ -61,8 +62,8 @@ class Bubblewrap:
             *_devices(job),
             *_read_only({str(folder): folder.resolve() for folder in interpreter_folders()}),
             *_read_only({f"/szilard/{name}": path for name, path in shared_packages().items()}),
-            *_read_only({f"{LOCK}/{name}": path for name, path in lock_packages().items()}),
-            *_read_only({f"{LOCK}/inside": INSIDE, "/workspace": job.workspace.resolve()}),
+            *_read_only({f"{LOCK}/inside": INSIDE, f"{LOCK}/{lock_library().name}": lock_library()}),
+            *_read_only({"/workspace": job.workspace.resolve()}),
             *_hidden_git(job.workspace),
             *_read_only({inside: path.resolve() for inside, path in job.inputs.items()}),
             *("--bind", str(job.output.resolve()), "/out"),
@@ -115,8 +116,8 @@ def _system() -> Iterator[str]:
 
 def _locked(job: Job) -> str:
     devices = [*HARMLESS_DEVICES, *map(str, graphics_devices(job.device))]
-    packages = {name: f"{LOCK}/{name}" for name in lock_packages()}
-    return lock_words(packages, ["/"], [*WRITABLE, *devices], namespaces=True)
+    library = f"{LOCK}/{lock_library().name}"
+    return lock_words(library, ["/"], [*WRITABLE, *devices], compiled(namespaces=True))
 
 
 def _hidden_git(workspace: Path) -> Iterator[str]:

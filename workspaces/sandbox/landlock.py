@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from workspaces.executors.base import Job
 from workspaces.folders import delete_folder
 from workspaces.sandbox.base import Launch, clean_environment, command_of, largest_file, link_paths
+from workspaces.sandbox.system_calls import compiled
 from workspaces.sandbox.visible import (
     HARMLESS_DEVICES,
     INSIDE,
@@ -22,7 +23,7 @@ from workspaces.sandbox.visible import (
     SYSTEM,
     graphics_devices,
     interpreter_folders,
-    lock_packages,
+    lock_library,
     lock_words,
     shared_packages,
 )
@@ -56,7 +57,7 @@ class Landlock:
         return self.tier
 
     def launch(self, job: Job) -> Launch:
-        shared, own = shared_packages(), lock_packages()
+        shared, library = shared_packages(), lock_library()
         root = link_paths(job, shared)
         scratch = (job.output.parent / "scratch").absolute()
         delete_folder(scratch)
@@ -64,11 +65,11 @@ class Landlock:
         graphics = graphics_devices(job.device)
         read = [
             *("/usr", *SYSTEM, *LINKER, *MACHINE, *(GRAPHICS if graphics else ())),
-            *map(str, (*interpreter_folders(), *shared.values(), *own.values())),
+            *map(str, (*interpreter_folders(), *shared.values(), library)),
             *map(str, (root, job.workspace.resolve(), *(path.resolve() for path in job.inputs.values()))),
         ]
         write = [str(scratch), str(job.output.resolve()), *HARMLESS_DEVICES, *map(str, graphics)]
-        words = lock_words({name: str(path) for name, path in own.items()}, read, write, namespaces=False)
+        words = lock_words(str(library), read, write, compiled(namespaces=False))
         supervisor = (sys.executable, "-I", "-S", str(INSIDE / "supervise.py"), str(os.getpid()))
         environment = clean_environment(
             job, root=str(root), python_path=(f"{root}/szilard",), temporary=str(scratch)

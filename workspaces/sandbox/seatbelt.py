@@ -15,7 +15,7 @@ from workspaces.sandbox.visible import (
     HARMLESS_DEVICES,
     INSIDE,
     interpreter_folders,
-    lock_packages,
+    lock_library,
     lock_words,
     shared_packages,
 )
@@ -35,18 +35,18 @@ class Seatbelt:
         return self.tier
 
     def launch(self, job: Job) -> Launch:
-        shared, own = shared_packages(), lock_packages()
+        shared, library = shared_packages(), lock_library()
         root = link_paths(job, shared)
         scratch = (job.output.parent / "scratch").absolute()
         delete_folder(scratch)
         scratch.mkdir()
         read = [
             *SYSTEM,
-            *map(str, (*interpreter_folders(), *shared.values(), *own.values())),
+            *map(str, (*interpreter_folders(), *shared.values(), library)),
             *map(str, (root, job.workspace.resolve(), *(path.resolve() for path in job.inputs.values()))),
         ]
         write = [str(scratch), str(job.output.resolve()), *HARMLESS_DEVICES]
-        words = lock_words({name: str(path) for name, path in own.items()}, read, write, namespaces=False)
+        words = lock_words(str(library), read, write, "")
         environment = clean_environment(
             job, root=str(root), python_path=(f"{root}/szilard",), temporary=str(scratch)
         )

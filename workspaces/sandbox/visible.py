@@ -10,7 +10,7 @@ import os
 import site
 import sys
 import sysconfig
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -80,33 +80,21 @@ def graphics_devices(device: str) -> list[Path]:
     return sorted(Path("/dev").glob("nvidia*")) if device.startswith("cuda") else []
 
 
-def lock_packages() -> dict[str, Path]:
-    """The packages that `inside/lock.py` loads, and the folders they live in.
+def lock_library() -> Path:
+    """The extension of nono-py, which `inside/lock.py` loads.
 
     Raises:
-        NoSandbox: one is missing from this installation.
-    """
-    return {name: package_folder(name) for name in ("nono_py", "seccompy")}
-
-
-def lock_words(
-    packages: Mapping[str, str], read: Sequence[str], write: Sequence[str], *, namespaces: bool
-) -> str:
-    """What `inside/lock.py` is told: where its packages lie and what the job may touch, by the paths inside.
-
-    `packages` are the folders of `lock_packages`; `namespaces` says whether the job has some of its own.
-
-    Raises:
-        NoSandbox: nono-py has no library for this interpreter.
+        NoSandbox: it is missing, or is not for this interpreter.
     """
     libraries = sorted(package_folder("nono_py").glob("_nono_py*.so"))
     if not libraries:
         raise NoSandbox("nono-py has no library for this Python; `pip install --force-reinstall nono-py`.")
-    told = {
-        "landlock": f"{packages['nono_py']}/{libraries[0].name}",
-        "packages": str(Path(packages["seccompy"]).parent),
-        "read": read,
-        "write": write,
-        "namespaces": namespaces,
-    }
-    return json.dumps(told)
+    return libraries[0]
+
+
+def lock_words(library: str, read: Sequence[str], write: Sequence[str], refused: str) -> str:
+    """What `inside/lock.py` is told: where its library lies and what the job may touch, by the paths inside.
+
+    `refused` is the compiled filter of system calls.
+    """
+    return json.dumps({"landlock": library, "read": read, "write": write, "refused": refused})
