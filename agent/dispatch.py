@@ -111,10 +111,12 @@ class Dispatcher:
             "recursion_limit": 100 + 10 * self.laboratory.settings.seeds,
         }
         saved = graph.get_state(config)
-        if not saved.values:
-            graph.invoke({"number": number}, config, durability="sync")
-        elif saved.next:
+        if saved.next:
             graph.invoke(None, config, durability="sync")
+        elif number not in self._decided():
+            # Killed at its first checkpoint, it names no next step: whatever it has done is found again.
+            self._saver.delete_thread(f"{number:04d}")
+            graph.invoke({"number": number}, config, durability="sync")
         self.laboratory.tidy(number)
         self._saver.delete_thread(f"{number:04d}")
         self.laboratory.observer(Message(self.budget.told(len(self._decided()))))
