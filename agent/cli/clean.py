@@ -27,7 +27,7 @@ def command(run: str, logs: bool, dry_run: bool, runs_dir: Path, as_json: bool) 
     on, or in which fsck finds a fault, is left alone.
 
     \b
-    Examples:
+    Example:
       szilard clean runs/20261123-countdown-a1b2 --dry-run
       szilard clean runs/20261123-countdown-a1b2 --logs
     """

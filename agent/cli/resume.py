@@ -66,7 +66,7 @@ def command(run: str, runs_dir: Path, as_json: bool, **given: Amount | None) -> 
     less to spend; and every report says that the run was extended after a first result was seen.
 
     \b
-    Examples:
+    Example:
       szilard resume runs/20261123-countdown-a1b2
       szilard resume runs/20261123-countdown-a1b2 --attempts +20
     """

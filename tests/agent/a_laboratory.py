@@ -71,7 +71,7 @@ class Says:
     def __init__(self, score: Score) -> None:
         self._score = score
 
-    def score(self, policy: Path, split: Split, seed: int) -> Score:
+    def score(self, policy: Path, split: Split, seed: int, opened: Sequence[int] = ()) -> Score:
         return self._score
 
 

@@ -16,7 +16,7 @@ from tests.end_to_end.a_short_run import SZILARD, launches, run_command, run_pro
 pytestmark = pytest.mark.slow
 
 SECONDS = 90.0
-TOKENS = 20_000
+TOKENS = 60_000
 REFUSED = {
     "hypothesis": "What is protected is where the gain lies",
     "mechanism": "It cannot be edited, so nothing is trained.",

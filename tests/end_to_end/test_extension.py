@@ -27,8 +27,8 @@ pytestmark = pytest.mark.slow
 
 ENVIRONMENT = str(Path(__file__).parent / "easy_domain.py")
 BETTER, USELESS, BEST = 1, 2, 3
-RATES = {BETTER: "3e-3", USELESS: "1e-6", BEST: "8e-3"}
-ON = {BETTER: "1e-3", USELESS: "3e-3", BEST: "3e-3"}
+RATES = {BETTER: "2e-3", USELESS: "1e-6", BEST: "6e-3"}
+ON = {BETTER: "1e-3", USELESS: "2e-3", BEST: "2e-3"}
 
 
 def proposal(number: int) -> dict[str, object]:
