@@ -29,6 +29,10 @@ from workspaces.measurements import Measurement, MeasurementError, MeasurementSt
 MEASUREMENTS = "measurements"
 
 
+class LedgerTouched(SzilardError):
+    """The ledger is not as the run left it."""
+
+
 @dataclass(frozen=True)
 class _Read:
     """What of a run could be read; measurements by the digest of their key."""
@@ -75,6 +79,23 @@ def check(directory: Path) -> list[Finding]:
         looked_at, faults = found(read)
         findings.append(Finding(name, looked_at, faults))
     return findings
+
+
+def refuse_touched(directory: Path, ledger: Ledger) -> None:
+    """What a run goes on from must be what it left: attempts on their parents, `main` where they lead.
+
+    Raises:
+        LedgerTouched: somebody changed the ledger; the message says what, and what mends it.
+    """
+    read = _Read(directory, RunSettings.read(directory), ledger, ledger.attempts(), {})
+    faults = [fault for found in (_attempts, _main) for fault in found(read)[1]]
+    if faults:
+        mending = "; ".join(fault.mending for fault in faults if fault.mending)
+        raise LedgerTouched(
+            f"The ledger of {directory} was changed by hand: {'; '.join(fault.what for fault in faults)}. "
+            f"{f'Mend it: {mending}' if mending else 'Put back what was changed'}; "
+            f"`szilard fsck {shlex.quote(str(directory))}` says more."
+        )
 
 
 def _objects(repository: Path) -> Finding:
@@ -143,22 +164,23 @@ def _attempts(read: _Read) -> tuple[str, list[Fault]]:
 
 
 def _main(read: _Read) -> tuple[str, list[Fault]]:
-    """Whether `main` is where the kept attempts lead."""
-    number, expected, faults = 0, read.ledger.tags()["baseline"], list[Fault]()
+    """Whether `main` is where the kept attempts lead, or one step before it, as a kill may leave it."""
+    number, chain, faults = 0, [read.ledger.tags()["baseline"]], list[Fault]()
     kept = [one for one in read.attempts if one.verdict == "kept" and one.result_commit is not None]
     while following := [one for one in kept if one.parent == number]:
         if len(following) > 1:
             names = " and ".join(str(one.number) for one in following)
             faults.append(Fault(f"attempts {names} were both kept on attempt {number}"))
-        number, expected = following[0].number, following[0].result_commit or ""
-    if read.ledger.incumbent() != expected:
-        point = (
-            f"git -C {shlex.quote(str(read.directory / REPOSITORY))} update-ref refs/heads/main {expected}"
-        )
-        faults.append(
-            Fault(f"main is {read.ledger.incumbent()[:10]}, what was kept leads to {expected[:10]}", point)
-        )
-    return f"main is {f'attempt {number}' if number else 'the baseline'}", faults
+        number = following[0].number
+        chain.append(following[0].result_commit or "")
+    main = read.ledger.incumbent()
+    if main == chain[-1]:
+        return f"main is {f'attempt {number}' if number else 'the baseline'}", faults
+    if main in chain[-2:] and not (read.directory / CONFIRMATION_FILE).exists():
+        return f"attempt {number} was kept, and `{read.resume}` promotes it", faults
+    point = f"git -C {shlex.quote(str(read.directory / REPOSITORY))} update-ref refs/heads/main {chain[-1]}"
+    faults.append(Fault(f"main is {main[:10]}, what was kept leads to {chain[-1][:10]}", point))
+    return "", faults
 
 
 def _figures(read: _Read) -> tuple[str, list[Fault]]:

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from agent import extension, noise, own_controls
+from agent import extension, fsck, noise, own_controls
 from agent.assess import Probe, Unsuitable, probe_baseline, probe_scoring, require
 from agent.budget import Budget
 from agent.diagnosing import keep_baseline_diagnosis
@@ -137,6 +137,7 @@ def _owned_run(directory: Path, observer: Observer, more: extension.Asked | None
             extension.extend(directory, more, directory / CLOCK_FILE)
         extension.set_aside(directory)
         with opened_run(directory, observer) as run:
+            fsck.refuse_touched(directory, run.ledger)
             if more is not None:
                 run.observer(Message(extension.announcement(run.settings, run.history)))
             yield run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -98,6 +99,18 @@ WHO = ("-c", "user.name=Somebody", "-c", "user.email=somebody@localhost")
 
 def test_a_whole_run_agrees_with_itself(whole: Path) -> None:
     assert wrong(whole) == []
+
+
+def test_a_run_does_not_go_on_from_a_ledger_that_was_changed_by_hand(run: Path) -> None:
+    main_was_moved(run)
+    done = subprocess.run([SZILARD, "resume", str(run)], capture_output=True, text=True)
+    assert done.returncode not in (0, 1)
+    assert "was changed by hand: main is" in done.stderr
+    assert "Traceback" not in done.stderr
+    mended = re.search(r"Mend it: (git .*?);", done.stderr)
+    assert mended is not None
+    subprocess.run(mended.group(1), shell=True, check=True)
+    assert subprocess.run([SZILARD, "resume", str(run)], capture_output=True).returncode == 0
 
 
 def test_a_run_may_be_named_from_where_one_stands(whole: Path) -> None:

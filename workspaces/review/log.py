@@ -6,18 +6,15 @@ Owns the table and its data; figures come from the result commits.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from workspaces.ledger import AttemptRecord
 from workspaces.plain_text import one_line
 from workspaces.review import stretches
 from workspaces.review.entropy import inert_controls, sentence
 from workspaces.review.record import RunRecord, figures
-from workspaces.review.tables import print_table
+from workspaces.review.tables import Cell, print_table
 from workspaces.review.text import console, duration, figure, seed_count, signed, span
-
-if TYPE_CHECKING:
-    from rich.text import Text
 
 STYLES = {
     "kept": "bold green",
@@ -97,22 +94,20 @@ def legend(columns: Sequence[str]) -> str:
     return "; ".join(f"{name}: {LEGEND[name]}" for name in columns if name in LEGEND) + "."
 
 
-def _cells(attempt: AttemptRecord) -> dict[str, Text]:
-    from rich.text import Text
-
+def _cells(attempt: AttemptRecord) -> dict[str, Cell]:
     found = figures(attempt)
     verdict = attempt.verdict or "in flight"
     return {
-        "#": Text(str(attempt.number)),
-        "on": Text(str(attempt.parent)),
-        "verdict": Text(
+        "#": Cell(str(attempt.number)),
+        "on": Cell(str(attempt.parent)),
+        "verdict": Cell(
             f"{verdict}, inert" if inert_controls(attempt) else verdict, style=STYLES.get(verdict, "")
         ),
-        "change": Text(signed(found.change)),
-        "95% interval": Text(span(found.interval)),
-        "score": Text(figure(found.score, found.standard_error, found.change)),
-        "entropy": Text("-" if found.entropy is None else f"{found.entropy:.3f}"),
-        "seeds": Text(seed_count(found.seeds)),
-        "trained": Text(duration(found.seconds)),
-        "hypothesis": Text(one_line(attempt.hypothesis)),
+        "change": Cell(signed(found.change)),
+        "95% interval": Cell(span(found.interval)),
+        "score": Cell(figure(found.score, found.standard_error, found.change)),
+        "entropy": Cell("-" if found.entropy is None else f"{found.entropy:.3f}"),
+        "seeds": Cell(seed_count(found.seeds)),
+        "trained": Cell(duration(found.seconds)),
+        "hypothesis": Cell(one_line(attempt.hypothesis)),
     }

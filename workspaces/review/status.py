@@ -13,7 +13,7 @@ from workspaces.plain_text import clean, one_line
 from workspaces.review import spent, stretches
 from workspaces.review.claim import confirmation_sentence
 from workspaces.review.record import Figures, RunRecord, figures
-from workspaces.review.tables import print_table
+from workspaces.review.tables import Cell, print_table
 from workspaces.review.text import console, figure, signed, span
 from workspaces.spending import read_spent
 
@@ -116,8 +116,6 @@ def print_run(run: RunRecord) -> None:
 
 def print_runs(runs: Sequence[RunRecord | Path], runs_dir: Path) -> None:
     """All runs of a runs directory; a path stands for a run that cannot be read."""
-    from rich.text import Text
-
     out = console()
     if not runs:
         out.print(f'No runs in {runs_dir}. Start one: szilard run "Solve more countdown problems"')
@@ -136,7 +134,7 @@ def print_runs(runs: Sequence[RunRecord | Path], runs_dir: Path) -> None:
                 "-" if change is None else f"{signed(change)} confirmed",
                 one_line(run.settings["goal"], 70),
             ]
-        rows.append([Text(cell) for cell in cells])
+        rows.append([Cell(cell) for cell in cells])
     print_table(out, ("run", "state", "attempts", "kept", "change", "goal"), rows)
 
 

@@ -3,34 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.style import Style
-    from rich.text import Text
 
 _GAP = 2
 _LEAST = 16
 
 
-def print_table(out: Console, header: Sequence[str], rows: Sequence[Sequence[Text]]) -> None:
+class Cell(NamedTuple):
+    """One cell of a table, of text that is clean; `style` is rich's."""
+
+    text: str
+    style: str = ""
+
+
+def print_table(out: Console, header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
     """Print rows under their header, one a line; a column called "#" is flush right.
 
     Laid out here, since rich's own table takes a second for a thousand rows.
     """
-    from rich.cells import cell_len
+    from rich.cells import cell_len, set_cell_size
     from rich.segment import Segment, Segments
 
     last = len(header) - 1
     widths = [
-        max(cell_len(header[index]), *(cell_len(row[index].plain) for row in rows)) for index in range(last)
+        max(cell_len(header[index]), *(cell_len(row[index].text) for row in rows)) for index in range(last)
     ]
     left = max(out.width - sum(widths) - _GAP * last, _LEAST)
     styles: dict[str, Style | None] = {"": None}
     segments = list[Segment]()
 
-    def line(cells: Sequence[tuple[str, str]]) -> None:
+    def line(cells: Sequence[Cell]) -> None:
         for index, (text, style) in enumerate(cells):
             if style not in styles:
                 styles[style] = out.get_style(style)
@@ -39,8 +45,12 @@ def print_table(out: Console, header: Sequence[str], rows: Sequence[Sequence[Tex
             segments.append(Segment(shown + " " * _GAP * (index < last), styles[style]))
         segments.append(Segment.line())
 
-    line([(name, "bold") for name in header])
+    def cut(cell: Cell) -> Cell:
+        if cell_len(cell.text) <= left:
+            return cell
+        return Cell(set_cell_size(cell.text, left - 1).rstrip() + "…", cell.style)
+
+    line([Cell(name, "bold") for name in header])
     for row in rows:
-        row[last].truncate(left, overflow="ellipsis")
-        line([(cell.plain, str(cell.style)) for cell in row])
+        line([*row[:last], cut(row[last])])
     out.print(Segments(segments), end="", crop=False)
