@@ -15,7 +15,6 @@ from environments.base import Split
 from environments.registry import load
 from tests.end_to_end.a_short_run import (
     SZILARD,
-    finish,
     git,
     launches,
     resume_command,
@@ -25,10 +24,11 @@ from tests.end_to_end.a_short_run import (
 
 pytestmark = pytest.mark.slow
 
-ENVIRONMENT = str(Path(__file__).parent / "easy_domain.py")
+EASY = Path(__file__).parent / "easy_domain.py"
+START = "6e-4"
 BETTER, USELESS, BEST = 1, 2, 3
-RATES = {BETTER: "2e-3", USELESS: "1e-6", BEST: "6e-3"}
-ON = {BETTER: "1e-3", USELESS: "2e-3", BEST: "2e-3"}
+RATES = {BETTER: "1.2e-3", USELESS: "1e-6", BEST: "4e-3"}
+ON = {BETTER: START, USELESS: RATES[BETTER], BEST: RATES[BETTER]}
 
 
 def proposal(number: int) -> dict[str, object]:
@@ -59,8 +59,11 @@ def confirmation(run: Path, name: str = "confirmation.json") -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("extended")
+    domain = folder / "domain.py"
+    domain.write_text(EASY.read_text().replace('"1e-3"', f'"{START}"'))
     command = [
-        *(SZILARD, "run", "Write more products", "--environment", ENVIRONMENT, "--attempts", "1"),
+        *(SZILARD, "run", "Write more products", "--environment", str(domain)),
+        *("--metric", "pass@1", "--attempts", "1"),
         *("--runs-dir", str(folder), "--name", "run", "--seeds", "5", "--workers", "2", "--json"),
     ]
     done = run_proposing(proposal, command, 1)
@@ -101,7 +104,8 @@ def test_the_next_end_confirms_on_tasks_and_seeds_that_no_earlier_one_has_touche
     assert (first["seal"], second["seal"], second["opened"]) == (1, 2, 1)
     seeds = [{row["seed"] for row in record["winner"]["seeds"]} for record in (first, second)]
     assert not seeds[0] & seeds[1]
-    settings, domain = RunSettings.read(extended_twice), load(ENVIRONMENT)
+    settings = RunSettings.read(extended_twice)
+    domain = load(settings.environment)
     fresh = sealed_seed(settings.secret)
     once = {task.prompt for task in domain.tasks(Split.CONFIRMATION, settings.opened[0], domain.scored_tasks)}
     again = {task.prompt for task in domain.resealed(settings.opened, fresh)._sealed[1]}
@@ -164,7 +168,7 @@ def test_no_secret_is_shown_and_an_ended_run_stays_ended(extended_twice: Path) -
         if path.is_file() and path.name != "run.json" and ".git" not in path.parts:
             assert settings.secret.encode() not in path.read_bytes(), path
     before = launches(extended_twice)
-    finish(resume_command(extended_twice))
+    assert run_proposing(proposal, resume_command(extended_twice), 0).returncode == 0
     assert launches(extended_twice) == before
 
 
