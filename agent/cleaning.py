@@ -15,6 +15,7 @@ from pathlib import Path
 
 from agent import fsck
 from agent.dispatch import CHECKPOINTS
+from agent.measure import TRAININGS
 from agent.opening import REPOSITORY
 from agent.settings import RunSettings
 from environments.base import Split, SzilardError
@@ -134,6 +135,8 @@ def _policies(run: _Run) -> Iterator[Path]:
     incumbent = run.incumbent
     kept = {f"{incumbent:04d}", f"attempt-{incumbent}"} if incumbent else set()
     for training in _trainings(run):
+        if training.is_symlink():
+            continue
         if training.parent.name not in kept and _is_measured(run, training):
             for pattern in POLICIES:
                 yield from sorted(training.glob(pattern))
@@ -191,6 +194,7 @@ def _unfinished(run: _Run) -> Iterator[Path]:
     yield from sorted((run.directory / "measurements").glob("*.tmp"))
     yield from sorted((run.directory / "attempts").glob("*/*.tmp"))
     yield from sorted(run.directory.glob("*.damaged"))
+    yield from sorted((run.directory / TRAININGS).glob("*"))
 
 
 def _index(directory: Path) -> list[Path]:

@@ -42,6 +42,7 @@ from workspaces.spending import BEGUN_FILE, ENDED_FILE
 Answer = TypeVar("Answer")
 
 TRAINED_FILE = "trained.json"
+TRAININGS = "trainings"
 
 
 class Measurer:
@@ -169,8 +170,9 @@ class Measurer:
     ) -> None:
         key = self.key(subject.commit, seed, split)
         folder = subject.folder / f"{split}-{seed}"
-        # Code under research sees where its folders are mounted from: the name must not tell what it is for.
-        unnamed = subject.folder / f"training-{_number(self.settings.secret, key.digest):08x}"
+        # Code under research sees where its folders are mounted from: the path must not tell what it is for.
+        place = self.store.directory.parent / TRAININGS
+        unnamed = place / f"{_number(self.settings.secret, f'{key.digest} {subject.folder}'):08x}"
 
         def score(updates: int, policy: Path, seconds: float) -> Score | None:
             return self._score_snapshot(snapshot_key(key, updates), policy, seconds)
@@ -181,6 +183,7 @@ class Measurer:
         finally:
             if unnamed.exists():
                 delete_folder(folder)
+                folder.parent.mkdir(parents=True, exist_ok=True)
                 os.replace(unnamed, folder)
         rows = read_trace(folder / "out" / "trace.jsonl")
         raise_failure(outcome, folder, len(rows))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from agent.failures import Cancelled, StoppedEarly
+from agent.failures import Cancelled, StoppedEarly, TrainingFailed
 from agent.settings import TrainingSettings
 from agent.watch import Watch, Watcher, snapshots_of
 from environments.base import Environment, Score
@@ -95,7 +95,12 @@ class Trainer:
                 outcome = self._wait_and_watch(handle, folder, watch, score, ended)
         finally:
             del self._jobs[name]
-        _redact(folder)
+        try:
+            _redact(folder)
+        except OSError as failure:
+            raise TrainingFailed(
+                f"It left a file that cannot be read or renamed: {failure.strerror}", early=False
+            ) from failure
         if outcome.cancelled:
             raise Cancelled("The training was cancelled.")
         return outcome

@@ -9,6 +9,10 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+SMALLEST_FILE = 512
+BLOCK = 512
+UNCOUNTABLE = 2**62
+
 
 def delete_folder(path: Path) -> None:
     """Delete a folder and all below it; fine if there is none. No link is followed.
@@ -63,6 +67,26 @@ def copy_plain_files(source: Path, target: Path, names: Sequence[str], most_byte
         return all(_copy_plain_file(folder, name, target / name, plain, most_bytes) for name in names)
     finally:
         os.close(folder)
+
+
+def bytes_below(folder: Path) -> int:
+    """Bytes that all below a folder takes or claims, a file at least 512.
+
+    What lies deeper than a path can say cannot be counted; then it is more than anybody may write.
+    """
+    total, waiting = 0, [str(folder)]
+    while waiting:
+        try:
+            with os.scandir(waiting.pop()) as entries:
+                for entry in entries:
+                    found = entry.stat(follow_symlinks=False)
+                    total += max(found.st_size, BLOCK * found.st_blocks, SMALLEST_FILE)
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+        except OSError as failure:
+            if failure.errno == errno.ENAMETOOLONG:
+                return UNCOUNTABLE
+    return total
 
 
 def entries_of(folder: Path) -> Iterator[os.DirEntry[str]]:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 REDACTED = "[secret]"
 SHORTEST_SECRET = 8
+SHORTEST_WORD = 16
 
 _KEY_LIKE = re.compile(
     r"(?:^|_)(?:API|APIKEY|KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|PWD|PASS|CREDENTIALS?|AUTH|PAT|COOKIE)"
@@ -22,19 +23,21 @@ _KEY_LIKE = re.compile(
     re.IGNORECASE,
 )
 _USER_OF_ADDRESS = re.compile(r"://[^/\s:@]*:([^/\s@]+)@")
+# A format that may hold hyphens begins where a run of its letters does, so that a text is searched only once.
+_AT_START = "(?<![A-Za-z0-9_-])"
 _FORMATS = tuple(
     re.compile(pattern)
     for pattern in (
-        r"\bsk-(?=[A-Za-z_-]*[0-9])[A-Za-z0-9_-]{20,}",  # OpenAI, Anthropic, OpenRouter
+        _AT_START + r"sk-(?=[A-Za-z_-]*[0-9])[A-Za-z0-9_-]{20,}",  # OpenAI, Anthropic, OpenRouter
         r"\bhf_[A-Za-z0-9]{20,}",
         r"\bgh[pousr]_[A-Za-z0-9]{20,}",
         r"\bgithub_pat_[A-Za-z0-9_]{20,}",
-        r"\bglpat-[A-Za-z0-9_-]{20,}",
-        r"\bxox[abeprs]-[A-Za-z0-9-]{10,}",
+        _AT_START + r"glpat-[A-Za-z0-9_-]{20,}",
+        _AT_START + r"xox[abeprs]-[A-Za-z0-9-]{10,}",
         r"\bA(?:KIA|SIA)[A-Z0-9]{16}",
         r"\bAIza[A-Za-z0-9_-]{35}",
         r"\bgsk_[A-Za-z0-9]{20,}",
-        r"\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}",  # JSON web tokens
+        _AT_START + r"eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}",  # JSON web tokens
         r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
         r"://[^/\s:@]+:[^/\s@]+@",
     )
@@ -69,7 +72,7 @@ def redact_file(path: Path, environ: Mapping[str, str] = os.environ) -> None:
         text = before.decode("utf-8", "surrogateescape")
         after = redacted(text, environ).encode("utf-8", "surrogateescape")
     if after != before:
-        temporary = path.with_name(f"{path.name}.redacted")
+        temporary = path.with_name(".redacted")
         temporary.write_bytes(after)
         os.replace(temporary, path)
 
@@ -94,8 +97,13 @@ def _values_of(variables: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
         if _KEY_LIKE.search(name) and not os.path.exists(value):
             found.add(value.strip())
         found.update(_USER_OF_ADDRESS.findall(value))
-    long = {one for one in found if len(one) >= SHORTEST_SECRET}
+    long = {one for one in found if len(one) >= SHORTEST_SECRET and not _is_word(one)}
     return tuple(sorted(long | {json.dumps(one)[1:-1] for one in long}, key=len, reverse=True))
+
+
+def _is_word(value: str) -> bool:
+    """Whether it could as well be a word of code or prose, whose removal would spoil both: `countdown`."""
+    return len(value) < SHORTEST_WORD and re.fullmatch("[A-Za-z]?[a-z]+([_-][a-z]+)*", value) is not None
 
 
 def _character(spelt: re.Match[str]) -> str:

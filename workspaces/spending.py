@@ -47,7 +47,8 @@ class Spent:
 
 def read_spent(directory: Path, price: tuple[float, float] | None = None) -> Spent:
     """Sum the records of a run. `price` are dollars for a million tokens, of prompts and of completions."""
-    ended = [row["seconds"] for row in _rows(directory / ENDED_FILE)]
+    told = [row.get("seconds") for row in _rows(directory / ENDED_FILE)]
+    ended = [seconds for seconds in told if isinstance(seconds, int | float)]
     begun = sum(1 for _ in _rows(directory / BEGUN_FILE))
     conversations = [
         [row for row in _rows(path) if row.get("reply") is not None]

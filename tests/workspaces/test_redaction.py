@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -119,3 +120,15 @@ def test_a_file_of_text_is_rewritten_and_weights_keep_their_length(tmp_path: Pat
     assert weights.read_bytes() == b"\0\x01" + b"*" * len(KEY.encode()) + b"\0"
     assert other.stat().st_ino == untouched.st_ino
     assert sorted(tmp_path.iterdir()) == sorted((log, weights, other))
+
+
+@pytest.mark.parametrize("piece", ["sk-", "glpat-", "xoxb-", "eyJaaaaaaaaaaa-", "eyJaaaaaaaaaaa.", "://a:b"])
+def test_a_text_is_searched_in_time_that_grows_with_its_length(piece: str) -> None:
+    begun = time.process_time()
+    redacted(piece * (400_000 // len(piece)), {})
+    assert time.process_time() - begun < 2
+
+
+@pytest.mark.parametrize("word", ["countdown", "optimiser", "baseline", "entropy_control"])
+def test_a_word_is_no_secret_whatever_its_variable_is_called(word: str) -> None:
+    assert redacted(f"import {word}", {"MY_TOKEN": word}) == f"import {word}"

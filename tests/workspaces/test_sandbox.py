@@ -291,3 +291,20 @@ def test_the_sandbox_holds_for_an_ordinary_user(open_folder: Path, tier: str) ->
     if "StrEnum" in ended.stderr:
         pytest.skip("the system's Python is older than 3.11")
     assert ended.stdout == "65534 True\n", ended.stderr
+
+
+def test_a_file_that_is_shown_cannot_be_leased_or_marked(isolating: Sandbox, job: Job) -> None:
+    code = """
+import fcntl, os
+with open(os.environ["SZILARD_ROOT"] + "/workspace/main.py") as shown:
+    for word, action in (
+        ("lease", lambda: fcntl.fcntl(shown, 1024, fcntl.F_RDLCK)),
+        ("attributes", lambda: fcntl.ioctl(shown, 0x40086602, bytes(8))),
+    ):
+        try:
+            action()
+            print(word)
+        except OSError as error:
+            print(error.strerror)
+"""
+    assert run(isolating, job, code) == "Operation not permitted\nOperation not permitted"

@@ -1,4 +1,4 @@
-"""A control group for a job, where this machine lets us make one: the kernel holds memory and processes.
+"""A control group for a job, where this machine lets us make one: the kernel holds memory, counts seconds.
 
 Owns making, reading and removing it, for cgroup v2 (where a parent is delegated to us; not tried on such a
 machine yet) and v1 (as root). Where none can be had the executor's watch is all there is, which looks every
@@ -24,21 +24,33 @@ MOUNT = Path("/sys/fs/cgroup")
 # The kernel counts threads too: this holds what is out of hand before the watch has looked.
 THREADS_A_PROCESS = 32
 REMOVAL_SECONDS = 2.0
-ENTER = 'for group in "$1" "$2"; do echo $$ > "$group/cgroup.procs" || exit 1; done; shift 2; exec "$@"'
+ENTER = 'while [ "$1" != -- ]; do echo $$ > "$1/cgroup.procs" || exit 1; shift; done; shift; exec "$@"'
 
 _numbers = itertools.count()
 
 
 @dataclass(frozen=True)
 class ControlGroup:
-    """Folders of the kernel: one for memory and one for processes, which are the same in cgroup v2."""
+    """Folders of the kernel for memory, processes and seconds, which are one in cgroup v2."""
 
     memory: Path
     processes: Path
+    seconds: Path
+
+    @property
+    def folders(self) -> list[Path]:
+        return list(dict.fromkeys((self.memory, self.processes, self.seconds)))
 
     def entering(self, command: tuple[str, ...]) -> tuple[str, ...]:
         """The command, started inside; it does not start if it cannot enter."""
-        return ("/bin/sh", "-c", ENTER, "sh", str(self.memory), str(self.processes), *command)
+        return ("/bin/sh", "-c", ENTER, "sh", *map(str, self.folders), "--", *command)
+
+    def cpu_seconds(self) -> float:
+        """CPU seconds of all that ever ran in it, whether anybody waited for it or not."""
+        for name, unit in (("cpuacct.usage", 1e-9), ("cpu.stat", 1e-6)):
+            with suppress(OSError, ValueError):
+                return int((self.seconds / name).read_text().removeprefix("usage_usec").split()[0]) * unit
+        return 0.0
 
     def ran_out_of_memory(self) -> bool:
         """Whether the kernel has ended a process of it for want of memory."""
@@ -52,7 +64,7 @@ class ControlGroup:
     def remove(self) -> None:
         """Take it away once all of its processes are gone; what cannot be removed stays, empty."""
         deadline = time.monotonic() + REMOVAL_SECONDS
-        for folder in {self.memory, self.processes}:
+        for folder in self.folders:
             while folder.exists() and time.monotonic() < deadline:
                 with suppress(OSError):
                     folder.rmdir()
@@ -95,9 +107,9 @@ def _make(limits: Limits) -> ControlGroup | None:
     parents = _parents()
     if parents is None:
         return None
-    made = ControlGroup(parents[0] / name, parents[1] / name)
+    made = ControlGroup(*(parent / name for parent in parents))
     try:
-        for folder in dict.fromkeys((made.memory, made.processes)):
+        for folder in made.folders:
             folder.mkdir()
         for limit in ("memory.max", "memory.limit_in_bytes"):
             if (made.memory / limit).exists():
@@ -112,18 +124,20 @@ def _make(limits: Limits) -> ControlGroup | None:
     return made
 
 
-def _parents() -> tuple[Path, Path] | None:
-    """The folders below which groups for memory and for processes can be made, if both are there."""
+def _parents() -> tuple[Path, Path, Path] | None:
+    """The folders below which groups for memory, processes and seconds can be made, if all are there."""
     groups = dict(_own_groups())
-    if {"memory", "pids"} <= groups.keys():
-        return MOUNT / "memory" / groups["memory"], MOUNT / "pids" / groups["pids"]
+    wanted = ("memory", "pids", "cpuacct")
+    if set(wanted) <= groups.keys():
+        memory, processes, seconds = (MOUNT / name / groups[name] for name in wanted)
+        return memory, processes, seconds
     if "" in groups:
         # Our own group has processes, so that its children may have no controllers: its parent's may.
         parent = (MOUNT / groups[""]).parent
         with suppress(OSError):
             given = (parent / "cgroup.subtree_control").read_text().split()
             if parent.is_relative_to(MOUNT) and {"memory", "pids"} <= set(given):
-                return parent, parent
+                return parent, parent, parent
     return None
 
 

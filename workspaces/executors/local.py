@@ -21,12 +21,17 @@ from pathlib import Path
 
 from workspaces.executors.base import ExecutorError, Job, Outcome
 from workspaces.executors.control_group import ControlGroup, make_group, remove_abandoned
-from workspaces.executors.process_table import Process, carrying, descendants, read_table
-from workspaces.folders import delete_folder, entries_of, keep_plain_files
+from workspaces.executors.process_table import (
+    Process,
+    carrying,
+    descendants,
+    open_unlinked,
+    read_table,
+)
+from workspaces.folders import bytes_below, delete_folder, keep_plain_files
 from workspaces.sandbox.base import Launch, Sandbox
 
 WATCH_SECONDS = 0.2
-SMALLEST_FILE = 512
 SWEEPS = 50
 REMEMBERED = 100
 
@@ -195,6 +200,9 @@ class LocalExecutor:
         keep_plain_files(job.output)
         if ticket.limit is None and ticket.group is not None and ticket.group.ran_out_of_memory():
             ticket.limit = _memory_limit(job)
+        used = max(ticket.cpu_seconds, usage.ru_utime + usage.ru_stime, _counted(ticket))
+        if ticket.limit is None and job.limits.cpu_seconds is not None and used > job.limits.cpu_seconds:
+            ticket.limit = _cpu_limit(job)
         if ticket.limit is None and _bytes_written(job, launch.scratch) >= job.limits.output_bytes:
             ticket.limit = _output_limit(job)
         if launch.scratch is not None:
@@ -204,7 +212,7 @@ class LocalExecutor:
         return Outcome(
             exit_code=None if ended_by_us else code,
             wall_seconds=seconds,
-            cpu_seconds=max(ticket.cpu_seconds, usage.ru_utime + usage.ru_stime),
+            cpu_seconds=used,
             limit=None if ticket.cancelled else ticket.limit,
             cancelled=ticket.cancelled,
         )
@@ -245,7 +253,7 @@ class LocalExecutor:
             for ticket in running:
                 self._look_after(ticket, table)
         for ticket in running:
-            written = _bytes_written(ticket.job, ticket.scratch)
+            written = _bytes_written(ticket.job, ticket.scratch) + _bytes_unlinked(ticket)
             with self._lock:
                 if written >= ticket.job.limits.output_bytes and ticket.limit is None:
                     ticket.limit = _output_limit(ticket.job)
@@ -257,7 +265,9 @@ class LocalExecutor:
         if ticket.process is None or ticket.process not in table:
             return
         everything = [table[ticket.process], *descendants(table, [ticket.process])]
-        ticket.cpu_seconds = max(ticket.cpu_seconds, sum(process.cpu_seconds for process in everything))
+        ticket.cpu_seconds = max(
+            ticket.cpu_seconds, sum(process.cpu_seconds for process in everything), _counted(ticket)
+        )
         if ticket.limit is None:
             processes = len(everything) - self._sandbox.own_processes
             ticket.limit = _exceeded(ticket, processes, sum(one.resident for one in everything))
@@ -296,12 +306,21 @@ def _exceeded(ticket: _Ticket, processes: int, resident: int) -> str | None:
     if time.monotonic() - ticket.started > limits.wall_seconds:
         return f"wall time {limits.wall_seconds:g} s"
     if limits.cpu_seconds is not None and ticket.cpu_seconds > limits.cpu_seconds:
-        return f"CPU time {limits.cpu_seconds:g} s"
+        return _cpu_limit(ticket.job)
     if processes > limits.processes:
         return f"processes {limits.processes}"
     if resident > limits.memory_bytes or (ticket.group is not None and ticket.group.ran_out_of_memory()):
         return _memory_limit(ticket.job)
     return None
+
+
+def _counted(ticket: _Ticket) -> float:
+    """CPU seconds by the kernel's own count, where it counts."""
+    return ticket.group.cpu_seconds() if ticket.group is not None else 0.0
+
+
+def _cpu_limit(job: Job) -> str:
+    return f"CPU time {job.limits.cpu_seconds:g} s"
 
 
 def _memory_limit(job: Job) -> str:
@@ -328,10 +347,15 @@ def _bytes_written(job: Job, scratch: Path | None) -> int:
     for log in _logs(job):
         with suppress(OSError):
             total += log.stat().st_size
-    for entry in (*entries_of(job.output), *(entries_of(scratch) if scratch is not None else ())):
-        with suppress(OSError):
-            total += max(entry.stat(follow_symlinks=False).st_size, SMALLEST_FILE)
-    return total
+    return total + sum(bytes_below(folder) for folder in (job.output, scratch) if folder is not None)
+
+
+def _bytes_unlinked(ticket: _Ticket) -> int:
+    """Bytes on the disk of the output in files that have no name any more, but are open."""
+    if ticket.process is None:
+        return 0
+    disk = os.stat(ticket.job.output).st_dev
+    return sum(open_unlinked(process.number, disk) for process in descendants(read_table(), [ticket.process]))
 
 
 def _end_survivors(root: str) -> None:

@@ -6,7 +6,9 @@ Owns the reading and the searches in it; it signals nothing.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -58,6 +60,21 @@ def descendants(table: Mapping[int, Process], roots: Iterable[int]) -> list[Proc
                 found.append(child)
                 waiting.append(child.number)
     return found
+
+
+def open_unlinked(number: int, disk: int) -> int:
+    """Bytes on a disk in files that a process has open and that have no name any more."""
+    total = 0
+    try:
+        files = os.listdir(f"/proc/{number}/fd")
+    except OSError:
+        return 0
+    for name in files:
+        with suppress(OSError):
+            found = os.stat(f"/proc/{number}/fd/{name}")
+            if found.st_nlink == 0 and found.st_dev == disk and stat.S_ISREG(found.st_mode):
+                total += 512 * found.st_blocks
+    return total
 
 
 def carrying(variable: str, value: str) -> list[int]:

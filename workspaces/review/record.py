@@ -19,6 +19,7 @@ from workspaces.plain_text import one_line
 
 BASELINE_FILE = "baseline.json"
 CONFIRMATION_FILE = "confirmation.json"
+_BASELINE_KEYS = {"score", "standard_error", "noise", "entropy_end", "seeds"}
 _CONFIRMATION_KEYS = {"baseline", "winner", "change", "interval", "frontier"}
 UNSUITABLE_FILE = "unsuitable.json"
 LOCK_FILE = "lock"
@@ -149,6 +150,11 @@ def read_run(directory: Path, settings: Mapping[str, Any], baseline_seeds: int |
         commits = {name: attempt.number for attempt in attempts for name in _commits(attempt)}
         incumbent = commits.get(held, 0)
     baseline = _read_json(directory / BASELINE_FILE)
+    if baseline is not None and not baseline.keys() >= _BASELINE_KEYS:
+        raise UnreadableRun(
+            f"{directory / BASELINE_FILE} is damaged (it is no baseline). Move it away and run "
+            f"`szilard resume {directory}`: it is written again from the measurements."
+        )
     under_way = None
     if baseline is None and baseline_seeds is not None:
         measured = sum(map(_is_of_selection, (directory / "measurements").glob("*.json")))

@@ -6,6 +6,7 @@ Owns the lists; `inside/lock.py` loads the program into the kernel.
 from __future__ import annotations
 
 import errno
+import signal
 import stat
 from functools import cache
 
@@ -22,7 +23,7 @@ personality modify_ldt fanotify_init nfsservctl lookup_dcookie memfd_secret shmg
 # Out of Landlock's reach, where the job has no namespaces of its own: sockets by path; modes, owners, times
 # and attributes of files, whose change is made to do nothing; limits and priorities of other processes (by
 # the place of the process number among the arguments, 0 being oneself).
-REFUSED_WITHOUT_NAMESPACES = "socket"
+REFUSED_WITHOUT_NAMESPACES = "socket inotify_add_watch"
 IGNORED_WITHOUT_NAMESPACES = """
 chmod fchmod fchmodat fchmodat2 chown fchown lchown fchownat utime utimes utimensat futimesat setxattr
 lsetxattr fsetxattr setxattrat removexattr lremovexattr fremovexattr removexattrat file_setattr
@@ -39,6 +40,10 @@ OWN_ONLY_WITHOUT_NAMESPACES = {
 NEW_USER_NAMESPACE = 0x10000000
 KIND_OF_FILE = 0o170000
 DATAGRAM, KIND_OF_SOCKET = 2, 0xF
+LOW = 0xFFFFFFFF
+# Leases and notices of files that others open (fcntl), and attributes of files that may only be read (ioctl).
+FILE_LEASES = (1024, 1026)
+FILE_ATTRIBUTES = (0x40086602, 0x40046602, 0x401C5820, 0x40087602)
 X32 = 0x40000000
 
 
@@ -58,6 +63,12 @@ def compiled(namespaces: bool) -> str:
         for name, place in (("mknod", 1), ("mknodat", 2)):
             for number in _numbers(name):
                 calls.errno(number, errno.EPERM, args=[(place, CmpOp.MASKED_EQ, device, KIND_OF_FILE)])
+    # A parent that ignores this signal would have children whose seconds nobody is told of.
+    ended = [(0, CmpOp.EQ, signal.SIGCHLD), (1, CmpOp.NE, 0)]
+    calls.errno("rt_sigaction", errno.EPERM, args=ended)
+    for name, commands in (("fcntl", FILE_LEASES), ("ioctl", FILE_ATTRIBUTES)):
+        for command in commands:
+            calls.errno(name, errno.EPERM, args=[(1, CmpOp.MASKED_EQ, command, LOW)])
     if not namespaces:
         calls.errno("socketpair", errno.EPERM, args=[(1, CmpOp.MASKED_EQ, DATAGRAM, KIND_OF_SOCKET)])
         for number in _numbers(IGNORED_WITHOUT_NAMESPACES):

@@ -11,7 +11,7 @@ from workspaces.executors.base import Job, Limits
 from workspaces.executors.control_group import MOUNT, make_group
 from workspaces.executors.local import LocalExecutor
 from workspaces.folders import delete_folder
-from workspaces.sandbox import Sandbox
+from workspaces.sandbox import Sandbox, choose_sandbox
 
 
 def test_a_hanging_job_ends_at_its_wall_time(executor: LocalExecutor, job: Callable[..., Job]) -> None:
@@ -147,9 +147,9 @@ for depth in range(20):
     os.chdir("d" * 250)
 os.mkfifo("pipe")
 """)
-    assert run(executor, made).exit_code == 0
+    assert run(executor, made).limit == "output 64 MiB"
     assert (made.output / "policy").is_file()
-    assert run(executor, made).exit_code == 0
+    assert run(executor, made).limit == "output 64 MiB"
     delete_folder(made.output)
     assert not made.output.exists()
 
@@ -175,3 +175,73 @@ def test_a_job_leaves_no_control_group(executor: LocalExecutor, job: Callable[..
     assert run(executor, job("pass")).exit_code == 0
     mine = f"szilard-{os.getpid()}-*"
     assert [path for pattern in ("*/", "*/*/*/", "") for path in MOUNT.glob(f"{pattern}{mine}")] == []
+
+
+UNWAITED = """
+import os, signal, time
+try:
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+except OSError:
+    pass
+for _ in range(12):
+    read, write = os.pipe()
+    if os.fork() == 0:
+        begun = time.process_time()
+        while time.process_time() - begun < 0.25:
+            pass
+        os._exit(0)
+    os.close(write)
+    os.read(read, 1)
+"""
+
+
+@pytest.mark.parametrize("grouped", [True, False])
+@pytest.mark.parametrize("tier", ["bubblewrap", "landlock"])
+def test_seconds_of_children_that_nobody_waits_for_count(
+    tier: str, grouped: bool, job: Callable[..., Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not grouped:
+        monkeypatch.setattr(local, "make_group", lambda limits: None)
+    executor = LocalExecutor(choose_sandbox(tier), workers=1)
+    outcome = run(executor, job(UNWAITED, cpu_seconds=1.0))
+    executor.close()
+    assert outcome.limit == "CPU time 1 s"
+    assert outcome.cpu_seconds > 1
+
+
+@pytest.mark.parametrize("tier", ["bubblewrap", "landlock"])
+def test_a_process_whose_first_thread_has_ended_does_not_outlive_its_job(
+    tier: str, job: Callable[..., Job], seconds: str
+) -> None:
+    code = f"""
+import ctypes, os, platform, subprocess, threading, time
+if os.fork() == 0:
+    os.setsid()
+    threading.Thread(target=subprocess.call, args=(["sleep", "{seconds}"],)).start()
+    time.sleep(0.3)
+    ctypes.CDLL(None).syscall(60 if platform.machine() == "x86_64" else 93, 0)
+time.sleep(1)
+"""
+    executor = LocalExecutor(choose_sandbox(tier), workers=1)
+    assert run(executor, job(code)).exit_code == 0
+    executor.close()
+    assert eventually(lambda: still_running(seconds) == [])
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import os\nfiles = []\nfor n in range(8):\n    files.append(open(f'{out}/{n}', 'wb'))\n"
+        "    files[-1].write(bytes(2**20)); files[-1].flush(); os.unlink(f'{out}/{n}')\ntime.sleep(30)",
+        "import ctypes\nfile = open(f'{out}/x', 'wb')\n"
+        "ctypes.CDLL(None).fallocate(file.fileno(), 1, ctypes.c_long(0), ctypes.c_long(32 << 20))",
+        "import os\nos.chdir(out)\nfor _ in range(25):\n    os.mkdir('d' * 200); os.chdir('d' * 200)\n"
+        "open('x', 'wb').write(bytes(2**20))",
+    ],
+    ids=["without a name", "without a size", "without a path"],
+)
+def test_what_is_on_the_disk_counts_whatever_it_is_called(
+    code: str, executor: LocalExecutor, job: Callable[..., Job]
+) -> None:
+    start = "import os, time\nout = os.environ['SZILARD_ROOT'] + '/out'\n"
+    assert run(executor, job(start + code, output_bytes=4 * 2**20)).limit == "output 4 MiB"

@@ -11,6 +11,7 @@ import sys
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
+THREADS = 17
 
 
 def children_of(parents: set[int]) -> set[int]:
@@ -20,11 +21,12 @@ def children_of(parents: set[int]) -> set[int]:
         if name.isdigit():
             try:
                 with open(f"/proc/{name}/stat", "rb") as file:
-                    state, parent = file.read().rpartition(b")")[2].split()[:2]
+                    fields = file.read().rpartition(b")")[2].split()
             except OSError:
                 continue
-            if state != b"Z":
-                table[int(name)] = int(parent)
+            # Of a process whose first thread has ended others may live on.
+            if fields[0] != b"Z" or int(fields[THREADS]) > 1:
+                table[int(name)] = int(fields[1])
     found: set[int] = set()
     while more := {one for one, parent in table.items() if parent in parents | found} - found:
         found |= more
