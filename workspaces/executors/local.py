@@ -355,7 +355,8 @@ def _bytes_unlinked(ticket: _Ticket) -> int:
     if ticket.process is None:
         return 0
     disk = os.stat(ticket.job.output).st_dev
-    return sum(open_unlinked(process.number, disk) for process in descendants(read_table(), [ticket.process]))
+    below = (process.number for process in descendants(read_table(), [ticket.process]))
+    return sum(open_unlinked(number, disk) for number in (ticket.process, *below))
 
 
 def _end_survivors(root: str) -> None:
