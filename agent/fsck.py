@@ -82,13 +82,14 @@ def check(directory: Path) -> list[Finding]:
 
 
 def refuse_touched(directory: Path, ledger: Ledger) -> None:
-    """What a run goes on from must be what it left: attempts on their parents, `main` where they lead.
+    """What a run goes on from must be what it left: attempts on their parents, `main`, the evidence.
 
     Raises:
         LedgerTouched: somebody changed the ledger; the message says what, and what mends it.
     """
-    read = _Read(directory, RunSettings.read(directory), ledger, ledger.attempts(), {})
-    faults = [fault for found in (_attempts, _main) for fault in found(read)[1]]
+    measurements, _ = _measurements(directory / MEASUREMENTS)
+    read = _Read(directory, RunSettings.read(directory), ledger, ledger.attempts(), measurements)
+    faults = [fault for found in (_attempts, _main, _evidence) for fault in found(read)[1]]
     if faults:
         mending = "; ".join(fault.mending for fault in faults if fault.mending)
         raise LedgerTouched(

@@ -39,6 +39,7 @@ from agent.workers import Workers
 from environments.base import EnvironmentSpec, Guard, Score, Split, SzilardError
 from workspaces.measurements import Measurement
 from workspaces.review.record import UNSUITABLE_FILE
+from workspaces.sandbox import choose_sandbox
 from workspaces.workspace import Workspace
 
 __all__ = [
@@ -134,6 +135,7 @@ def _owned_run(directory: Path, observer: Observer, more: extension.Asked | None
     RunSettings.read(directory)
     with owned(directory):
         if more is not None:
+            choose_sandbox(RunSettings.read(directory).sandbox)
             extension.extend(directory, more, directory / CLOCK_FILE)
         extension.set_aside(directory)
         with opened_run(directory, observer) as run:

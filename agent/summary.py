@@ -73,6 +73,8 @@ def summarise(
         )
         if "stands" in confirmation:
             paragraph += " Nothing better was kept since, so that confirmation stands."
+    if settings.sandbox == "none":
+        paragraph += " NOTHING ISOLATED THE CODE UNDER RESEARCH (--sandbox none)."
     spent = read_spent(directory, settings.price)
     paragraph += f" It took {told(settings.model_dump(exclude={'secret'}), len(records), spent)}."
     interval = confirmation["interval"]

@@ -45,9 +45,10 @@ EXCESSES = (
     ),
     Excess(
         "take all memory by many processes",
-        "for _ in range(8):\n    if os.fork() == 0:\n"
-        "        held = b'x' * (48 * 2**20); time.sleep(20); os._exit(0)\n"
-        "time.sleep(1); done()",
+        "read, write = os.pipe()\nfor _ in range(8):\n    if os.fork() == 0:\n"
+        "        held = b'x' * (48 * 2**20); os.write(write, b'x'); time.sleep(20); os._exit(0)\n"
+        "os.close(write)\nholding = 0\nwhile holding < 8 and os.read(read, 1):\n    holding += 1\n"
+        "time.sleep(0.6)\nif holding == 8 and os.waitpid(-1, os.WNOHANG)[0] == 0:\n    done()",
         Limits(wall_seconds=20, memory_bytes=256 * MEBIBYTE),
     ),
     Excess(

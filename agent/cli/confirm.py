@@ -21,7 +21,8 @@ from agent.cli.find import find_run, json_option, runs_dir_option
 def command(run: str, reopen: bool, runs_dir: Path, as_json: bool) -> None:
     """Confirm the winner of RUN on sealed tasks and fresh seeds.
 
-    A run does this by itself at its end, once: whoever looks at sealed tasks twice chooses between two looks.
+    A run does this by itself at its end, once; one that has not ended is brought to its end. Whoever looks at
+    sealed tasks twice chooses between two looks.
 
     \b
     Example:

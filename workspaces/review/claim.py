@@ -30,7 +30,11 @@ def confirmation_sentence(run: RunRecord) -> str:
         False: "not above the frontier",
         None: "not told apart from the frontier",
     }[confirmation["above_frontier"]]
+    if not confirmation["frontier"]:
+        frontier = "the domain names no frontier"
+    opened = confirmation["opened"]
+    again = "" if opened == 1 else f"; the sealed tasks were opened {opened} times"
     return (
         f"attempt {confirmation['winner']['attempt']} {outcome}: {confirmation['metric']} "
-        f"{signed(confirmation['change'])}, 95% interval {span(confirmation['interval'])}; {frontier}"
+        f"{signed(confirmation['change'])}, 95% interval {span(confirmation['interval'])}; {frontier}{again}"
     )

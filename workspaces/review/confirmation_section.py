@@ -33,9 +33,10 @@ def section(run: RunRecord) -> str:
         if "stands" in confirmation
         else ""
     )
+    times = "once" if opened == 1 else f"{opened} times, of which this is the last"
     lines = [
         f"Winner and baseline were trained again on fresh seeds and scored on tasks that no attempt{others} "
-        f"had touched. The sealed split was opened {'once' if opened == 1 else f'{opened} times'}.{standing}",
+        f"had touched before they were opened. The tasks of this seal were opened {times}.{standing}",
         "",
         markdown_table(
             ("", "change", "95% interval"),

@@ -14,7 +14,7 @@ from workspaces.plain_text import clean, one_line
 from workspaces.review import entropy, evidence
 from workspaces.review.log import STYLES, row
 from workspaces.review.record import RunRecord, figures
-from workspaces.review.text import console, duration, figure, signed, span
+from workspaces.review.text import WITHOUT_SANDBOX, console, duration, figure, signed, span
 
 _TAIL_BYTES = 16 * 1024
 _TAIL_LINES = 20
@@ -49,7 +49,7 @@ _CALLED = {
     "Seeds": "seeds, the first screens",
     "Entrant": "entrants into the race before it",
     "Reapply": "to be raced anew",
-    "Stretch": "stretch: made after a first result",
+    "Stretch": "stretch, after a first result",
     "Snapshot-Changes": "snapshots, after so many updates",
     "Forecast": "foreseen, of the screening seed",
     "Forecast-Calibration": "the forecast until then",
@@ -117,6 +117,8 @@ def print_attempt(run: RunRecord, number: int) -> None:
         final += f" ({found.entropy_start:.3f} at the first step)"
     out.print(f"  {'final entropy':<{_NAMES}}{attempt.predicted_entropy:<14.3f}{final}\n")
     out.print(f"  {'verdict':<{_NAMES}}{verdict}", style=STYLES.get(verdict))
+    if run.settings["sandbox"] == "none":
+        out.print(f"  {WITHOUT_SANDBOX}", style="bold red")
     if attempt.reason:
         out.print(f"  {'reason':<{_NAMES}}{one_line(attempt.reason)}", soft_wrap=True)
     if found.score is not None:

@@ -14,7 +14,7 @@ from workspaces.review import spent, stretches
 from workspaces.review.claim import confirmation_sentence
 from workspaces.review.record import Figures, RunRecord, figures
 from workspaces.review.tables import Cell, print_table
-from workspaces.review.text import console, figure, signed, span
+from workspaces.review.text import WITHOUT_SANDBOX, console, figure, signed, span
 from workspaces.spending import read_spent
 
 
@@ -106,7 +106,7 @@ def print_run(run: RunRecord) -> None:
         earlier = "of the stretch before: " if extended and run.state != "finished" else ""
         rows.append(("Confirmation", earlier + confirmation_sentence(run)))
     if settings["sandbox"] == "none":
-        rows.append(("Sandbox", "NONE: THE CODE UNDER RESEARCH RAN WITH YOUR RIGHTS"))
+        rows.append(("Sandbox", WITHOUT_SANDBOX))
     rows.append(("Next", data["next"]))
     out.print(f"{settings['name']}", style="bold")
     for name, text in rows:
@@ -131,7 +131,8 @@ def print_runs(runs: Sequence[RunRecord | Path], runs_dir: Path) -> None:
                 run.state,
                 f"{sum(run.verdicts().values())}/{run.attempts_allowed}",
                 str(run.verdicts().get("kept", 0)),
-                "-" if change is None else f"{signed(change)} confirmed",
+                ("-" if change is None else f"{signed(change)} confirmed")
+                + (" (no sandbox)" if run.settings["sandbox"] == "none" else ""),
                 one_line(run.settings["goal"], 70),
             ]
         rows.append([Cell(cell) for cell in cells])

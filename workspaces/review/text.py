@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _WIDTH_OF_A_PIPE = 1000
 
+WITHOUT_SANDBOX = "NO SANDBOX: THE CODE UNDER RESEARCH RAN WITH YOUR RIGHTS"
+
 
 def places(value: float, digits: int = 3) -> int:
     """Decimals that show `digits` significant digits of `value`."""

