@@ -29,6 +29,13 @@ from workspaces.measurements import Measurement, MeasurementError, MeasurementSt
 MEASUREMENTS = "measurements"
 
 
+def _is_being_made(directory: Path) -> bool:
+    """Whether a kill came before the baseline was tagged: nothing is measured; `resume` makes it anew."""
+    git = GitCommand((directory / REPOSITORY).absolute() / ".git")
+    measured = any((directory / MEASUREMENTS).glob("*.json"))
+    return not measured and not git.text("for-each-ref", "refs/tags/baseline", check=False)
+
+
 class LedgerTouched(SzilardError):
     """The ledger is not as the run left it."""
 
@@ -55,7 +62,7 @@ def check(directory: Path) -> list[Finding]:
         SzilardError: the directory holds no run, or its settings are damaged.
     """
     settings = RunSettings.read(directory)
-    if not (directory / REPOSITORY).exists():
+    if not (directory / REPOSITORY).exists() or _is_being_made(directory):
         return [Finding("git objects", "nothing is committed yet", ())]
     objects = _objects(directory / REPOSITORY)
     measurements, damaged = _measurements(directory / MEASUREMENTS)
