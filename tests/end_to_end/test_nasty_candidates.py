@@ -132,7 +132,7 @@ def candidates(host_file: Path, port: int) -> tuple[Candidate, ...]:
             "The network holds the answers",
             after_training(f"import socket\n\nsocket.create_connection(('127.0.0.1', {port}), 5).send(b'x')"),
             crashed,
-            "Connection refused|Network is unreachable",
+            "not permitted",
         ),
         Candidate(
             "A reward of my own is the best reward",
