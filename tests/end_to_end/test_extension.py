@@ -145,7 +145,7 @@ def test_everything_that_a_run_says_tells_that_it_was_extended_and_what_was_know
         told = szilard(verb, str(extended_twice)).stdout
         assert "2 times (after attempt 1, when it was known: attempt 1 confirmed" in told
         assert "still at most 0.1 over all attempts together" in told
-    assert "stretch: made after a first result" in szilard("show", str(extended_twice), str(BEST)).stdout
+    assert "stretch, after a first result" in szilard("show", str(extended_twice), str(BEST)).stdout
     data = json.loads(szilard("status", str(extended_twice), "--json").stdout)
     assert [one["after"] for one in data["extensions"]] == [1, 2]
     assert data["attempts"]["asked"] == 3
