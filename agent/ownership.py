@@ -24,6 +24,7 @@ from typing import Any, TextIO
 
 from agent.settings import RUN_FILE
 from environments.base import SzilardError
+from workspaces.redaction import redacted
 
 LOCK_FILE = "lock"
 LEAST_FREE_BYTES = 2**20
@@ -90,7 +91,7 @@ def _holder() -> dict[str, Any]:
         "process": os.getpid(),
         "host": socket.gethostname(),
         "since": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])[:_LONGEST_COMMAND],
+        "command": redacted(shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]))[:_LONGEST_COMMAND],
     }
 
 
