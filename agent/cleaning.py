@@ -188,11 +188,8 @@ def _is_left(name: str) -> bool:
 
 
 def _unfinished(run: _Run) -> Iterator[Path]:
-    """What a kill left under a temporary name, and checkpoints that were set aside as damaged."""
-    yield from sorted(run.directory.glob("*.tmp"))
+    """What a kill left, but for what `owned` sweeps, and checkpoints that were set aside as damaged."""
     yield from sorted(run.directory.glob(".*.tmp"))
-    yield from sorted((run.directory / "measurements").glob("*.tmp"))
-    yield from sorted((run.directory / "attempts").glob("*/*.tmp"))
     yield from sorted(run.directory.glob("*.damaged"))
     yield from sorted((run.directory / TRAININGS).glob("*"))
 

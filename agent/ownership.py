@@ -25,8 +25,8 @@ from typing import Any, TextIO
 from agent.settings import RUN_FILE
 from environments.base import SzilardError
 from workspaces.redaction import redacted
+from workspaces.review.record import LOCK_FILE
 
-LOCK_FILE = "lock"
 LEAST_FREE_BYTES = 2**20
 _LONGEST_COMMAND = 300
 _TRIES, _TRY_AGAIN_SECONDS = 10, 0.05

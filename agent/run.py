@@ -40,6 +40,7 @@ from environments.base import EnvironmentSpec, Guard, Score, Split, SzilardError
 from workspaces.measurements import Measurement
 from workspaces.review.record import UNSUITABLE_FILE
 from workspaces.sandbox import choose_sandbox
+from workspaces.spending import CLOCK_FILE
 from workspaces.workspace import Workspace
 
 __all__ = [
@@ -52,8 +53,6 @@ __all__ = [
     "resume",
     "start",
 ]
-
-CLOCK_FILE = "clock.json"
 
 
 class RunExists(SzilardError):

@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 SMALLEST_FILE = 512
@@ -74,23 +74,24 @@ def bytes_below(folder: Path) -> int:
 
     What lies deeper than a path can say cannot be counted; then it is more than anybody may write.
     """
-    total, waiting = 0, [str(folder)]
-    while waiting:
+    total, failures = 0, list[OSError]()
+    for entry in entries_of(folder, failures.append):
         try:
-            with os.scandir(waiting.pop()) as entries:
-                for entry in entries:
-                    found = entry.stat(follow_symlinks=False)
-                    total += max(found.st_size, BLOCK * found.st_blocks, SMALLEST_FILE)
-                    if entry.is_dir(follow_symlinks=False):
-                        waiting.append(entry.path)
+            found = entry.stat(follow_symlinks=False)
         except OSError as failure:
-            if failure.errno == errno.ENAMETOOLONG:
-                return UNCOUNTABLE
-    return total
+            failures.append(failure)
+        else:
+            total += max(found.st_size, BLOCK * found.st_blocks, SMALLEST_FILE)
+    return UNCOUNTABLE if any(one.errno == errno.ENAMETOOLONG for one in failures) else total
 
 
-def entries_of(folder: Path) -> Iterator[os.DirEntry[str]]:
-    """All that lies below a folder, however deep; no link is followed, what cannot be read is passed over."""
+def entries_of(
+    folder: Path, unread: Callable[[OSError], object] = lambda _: None
+) -> Iterator[os.DirEntry[str]]:
+    """All that lies below a folder, however deep; no link is followed.
+
+    A folder that cannot be read is passed over, and `unread` told of it.
+    """
     waiting = [str(folder)]
     while waiting:
         try:
@@ -99,8 +100,8 @@ def entries_of(folder: Path) -> Iterator[os.DirEntry[str]]:
                     yield entry
                     if entry.is_dir(follow_symlinks=False):
                         waiting.append(entry.path)
-        except OSError:
-            continue
+        except OSError as failure:
+            unread(failure)
 
 
 def _copy_plain_file(folder: int, name: str, target: Path, plain: int, most_bytes: int) -> bool:

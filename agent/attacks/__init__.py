@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from agent.attacks import edits, leavings, limits, planting, policies, reach, texts
-from agent.attacks.record import Attacked
+from workspaces.review.attacks_table import Attacked
 from workspaces.sandbox import Sandbox
 
 

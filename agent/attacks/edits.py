@@ -9,8 +9,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from agent.attacks.record import EVERYWHERE, SUCCEEDS, Attacked
 from workspaces.edits import Edit, EditError, apply_edits
+from workspaces.review.attacks_table import EVERYWHERE, Attacked, seen
 
 EDITABLE, PROTECTED = ("*.py", "controls/*.py"), ("session.py",)
 PATHS = {
@@ -43,4 +43,4 @@ def attack() -> Iterator[Attacked]:
             (tree / proposed.path).parent.mkdir(parents=True, exist_ok=True)
             (tree / proposed.path).write_text(proposed.content or "")
             written = any(path.is_file() for path in Path(folder).rglob("*"))
-        yield Attacked(name, "edits", EVERYWHERE, blocked, said, SUCCEEDS if written else "did not work here")
+        yield Attacked(name, "edits", EVERYWHERE, blocked, said, seen(written))

@@ -10,14 +10,17 @@ import secrets
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from workspaces.executors.base import Job, Limits
+from workspaces.executors.base import Job, Limits, Outcome
+from workspaces.executors.local import LocalExecutor
 from workspaces.executors.process_table import carrying
 from workspaces.folders import delete_folder
+from workspaces.review.attacks_table import seen
+from workspaces.sandbox import Sandbox
 from workspaces.sandbox.none import Bare
 
 MARK = "SZILARD_ATTACK"
@@ -63,6 +66,14 @@ class Attempt:
         """Processes of the job that still live."""
         return carrying(MARK, self.mark)
 
+    def run(self, tier: Sandbox, code: str, limits: Limits) -> Outcome:
+        """Run the code in a sandbox to its end, or to its limits."""
+        executor = LocalExecutor(tier, 1)
+        try:
+            return executor.wait(executor.submit(self.job(code, limits)))
+        finally:
+            executor.close()
+
     def run_bare(self, code: str) -> None:
         """The same code with the user's rights and no limit, until it ends or takes too long."""
         job = self.job(code, Limits(wall_seconds=60, output_bytes=2**30))
@@ -98,3 +109,10 @@ def attempt() -> Iterator[Attempt]:
         finally:
             made.end()
             delete_folder(made.folder / "job")
+
+
+def undefended(code: str, succeeded: Callable[[Attempt], bool]) -> str:
+    """What the same code comes to with the user's rights and no limit."""
+    with attempt() as bare:
+        bare.run_bare(code)
+        return seen(succeeded(bare))

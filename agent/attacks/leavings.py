@@ -10,12 +10,12 @@ import stat
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from agent.attacks.jobs import attempt
-from agent.attacks.record import SUCCEEDS, Attacked
+from agent.attacks.jobs import Attempt, attempt, undefended
 from workspaces.executors.base import Limits
-from workspaces.executors.local import LocalExecutor
+from workspaces.review.attacks_table import Attacked
 from workspaces.sandbox import Sandbox
 
 LOOKS = 200
@@ -81,17 +81,12 @@ def attack(tier: Sandbox) -> Iterator[Attacked]:
     """Every attack of this room on one tier."""
     for leaving in LEAVINGS:
         with attempt() as tried:
-            executor = LocalExecutor(tier, 1)
-            try:
-                outcome = executor.wait(executor.submit(tried.job(leaving.code, Limits(wall_seconds=20))))
-                there = leaving.is_there(tried.output)
-            finally:
-                executor.close()
+            outcome = tried.run(tier, leaving.code, Limits(wall_seconds=20))
+            there = leaving.is_there(tried.output)
         said = "it is there" if there else f"removed; exit code {outcome.exit_code}"
-        yield Attacked(leaving.name, "leavings", tier.tier, not there, said, _undefended(leaving))
+        anyway = undefended(leaving.code, partial(_left_it, leaving))
+        yield Attacked(leaving.name, "leavings", tier.tier, not there, said, anyway)
 
 
-def _undefended(leaving: Leaving) -> str:
-    with attempt() as bare:
-        bare.run_bare(leaving.code)
-        return SUCCEEDS if leaving.is_there(bare.output) else "did not work here"
+def _left_it(leaving: Leaving, bare: Attempt) -> bool:
+    return leaving.is_there(bare.output)

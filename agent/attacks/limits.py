@@ -8,14 +8,14 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.attacks.jobs import Attempt, attempt
-from agent.attacks.record import SUCCEEDS, Attacked
-from workspaces.executors.base import Limits, Outcome
+from agent.attacks.jobs import Attempt, attempt, undefended
+from workspaces.executors.base import Limits
 from workspaces.executors.local import LocalExecutor
+from workspaces.review.attacks_table import Attacked
 from workspaces.sandbox import Sandbox
 
 MEBIBYTE = 2**20
@@ -103,12 +103,10 @@ def attack(tier: Sandbox) -> Iterator[Attacked]:
     """Every attack of this room on one tier."""
     for excess in EXCESSES:
         with attempt() as tried:
-            outcome = _run(tier, tried, excess.code, excess.limits)
+            outcome = tried.run(tier, excess.code, excess.limits)
             blocked = not tried.done() and not tried.survivors()
             said = outcome.limit or f"exit code {outcome.exit_code}"
-        yield Attacked(
-            excess.name, "limits", tier.tier, blocked, said, _undefended(excess.code, Attempt.done)
-        )
+        yield Attacked(excess.name, "limits", tier.tier, blocked, said, undefended(excess.code, Attempt.done))
     for name, survive in (
         ("outlive a job that ended", _ended),
         ("outlive a job that was killed", _killed),
@@ -118,20 +116,12 @@ def attack(tier: Sandbox) -> Iterator[Attacked]:
             survive(tier, tried)
             left = _left(tried)
         said = f"{len(left)} processes survive" if left else "nothing survives"
-        undefended = _undefended(DETACHED, lambda tried: bool(tried.survivors()))
-        yield Attacked(name, "limits", tier.tier, not left, said, undefended)
-
-
-def _run(tier: Sandbox, tried: Attempt, code: str, limits: Limits) -> Outcome:
-    executor = LocalExecutor(tier, 1)
-    try:
-        return executor.wait(executor.submit(tried.job(code, limits)))
-    finally:
-        executor.close()
+        anyway = undefended(DETACHED, lambda tried: bool(tried.survivors()))
+        yield Attacked(name, "limits", tier.tier, not left, said, anyway)
 
 
 def _ended(tier: Sandbox, tried: Attempt) -> None:
-    _run(tier, tried, DETACHED, Limits(wall_seconds=20))
+    tried.run(tier, DETACHED, Limits(wall_seconds=20))
 
 
 def _killed(tier: Sandbox, tried: Attempt) -> None:
@@ -168,7 +158,7 @@ def coordinate(tier: str, folder: Path, mark: str) -> None:
 
     (sandbox,) = [one for one in tiers_here() if one.tier == tier][:1]
     tried = Attempt(folder, mark)
-    _run(sandbox, tried, f"{DETACHED}\ntime.sleep(60)", Limits(wall_seconds=60))
+    tried.run(sandbox, f"{DETACHED}\ntime.sleep(60)", Limits(wall_seconds=60))
 
 
 def _wait_for(path: Path) -> None:
@@ -183,9 +173,3 @@ def _left(tried: Attempt) -> list[int]:
     while (left := tried.survivors()) and time.monotonic() < deadline:
         time.sleep(0.05)
     return left
-
-
-def _undefended(code: str, succeeded: Callable[[Attempt], bool]) -> str:
-    with attempt() as bare:
-        bare.run_bare(code)
-        return SUCCEEDS if succeeded(bare) else "did not work here"

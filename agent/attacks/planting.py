@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.attacks.record import EVERYWHERE, SUCCEEDS, Attacked
 from agent.scorer import scoring_command
 from workspaces.git_command import GitCommand
+from workspaces.review.attacks_table import EVERYWHERE, Attacked, seen
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def attack() -> Iterator[Attacked]:
     for planted in PLANTED:
         ran, anyway = _ran(planted, planted.ours), _ran(planted, planted.usual)
         said = "it ran" if ran else "it did not run"
-        undefended = SUCCEEDS if anyway else "did not work here"
+        undefended = seen(anyway)
         yield Attacked(planted.name, "planting", EVERYWHERE, not ran, said, undefended)
 
 

@@ -16,11 +16,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.attacks.record import EVERYWHERE, SUCCEEDS, Attacked
 from agent.trace import read_trace
 from environments.base import InvalidPolicy, Split
 from environments.countdown.environment import Countdown
 from workspaces.folders import keep_plain_files
+from workspaces.review.attacks_table import EVERYWHERE, Attacked, seen
 
 WEIGHTS = "model.safetensors"
 NOT_SHOWN = "not shown: it would take this machine's memory"
@@ -198,4 +198,4 @@ def _undefended(domain: Countdown, poisoned: Poisoned) -> str:
     with tempfile.TemporaryDirectory(prefix="szilard-attack-") as folder:
         output, mark = Path(folder, "out"), Path(folder, "mark")
         _poison(domain, poisoned, output, mark)
-        return SUCCEEDS if poisoned.usual(output / "policy", mark) else "did not work here"
+        return seen(poisoned.usual(output / "policy", mark))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 
-from agent.attacks.record import SUCCEEDS, Attacked
+from workspaces.review.attacks_table import SUCCEEDS, Attacked
 from workspaces.sandbox import Sandbox
 from workspaces.sandbox.none import Bare
 from workspaces.sandbox.probe import RAN, ProbeResult, probe

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from agent.cli.find import json_option
+from agent.cli.find import json_option, sandbox_option
 
 if TYPE_CHECKING:
     from agent.control_check import Checked
@@ -15,13 +15,7 @@ if TYPE_CHECKING:
 
 @click.command("check", short_help="Test a control of your own.")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option(
-    "--sandbox",
-    type=click.Choice(["auto", "bubblewrap", "landlock", "seatbelt", "none"]),
-    default="auto",
-    show_default=True,
-    help="What isolates the control while it is tested.",
-)
+@sandbox_option
 @json_option
 def command(file: Path, sandbox: str, as_json: bool) -> None:
     """Test the control in FILE: shapes, gradients, padding, inputs, figures, random state, speed.

@@ -53,6 +53,17 @@ def json_option(command: _Command) -> _Command:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")(command)
 
 
+def sandbox_option(command: _Command) -> _Command:
+    """`--sandbox`, the same for every verb that runs foreign code."""
+    return click.option(
+        "--sandbox",
+        type=click.Choice(["auto", "bubblewrap", "landlock", "seatbelt", "none"]),
+        default="auto",
+        show_default=True,
+        help="What isolates the code.",
+    )(command)
+
+
 def attempt_number(given: str) -> int:
     """The type of an argument that names an attempt as `szilard log` lists it."""
     try:

@@ -75,13 +75,14 @@ def command(run: str, runs_dir: Path, as_json: bool, **given: Amount | None) -> 
     from agent import run as engine
     from agent.cli.view import open_view
     from agent.state_files import Clock
+    from workspaces.spending import CLOCK_FILE
 
     more = None
     if any(amount is not None for amount in given.values()):
         from agent.extension import Asked
 
         more = Asked(**given)
-    view = open_view(as_json, Clock(directory / engine.CLOCK_FILE).seconds)
+    view = open_view(as_json, Clock(directory / CLOCK_FILE).seconds)
     try:
         with view:
             summary = engine.resume(directory, view.observe, more)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from agent.cli.find import MOST_SEEDS, finite, json_option, runs_dir_option
+from agent.cli.find import MOST_SEEDS, finite, json_option, runs_dir_option, sandbox_option
 
 
 def _guards(
@@ -139,13 +139,7 @@ def _price(ctx: click.Context, parameter: click.Parameter, given: str | None) ->
 @runs_dir_option
 @click.option("--name", help="Name of the run; by default made from date and environment.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random in the run.")
-@click.option(
-    "--sandbox",
-    type=click.Choice(["auto", "bubblewrap", "landlock", "seatbelt", "none"]),
-    default="auto",
-    show_default=True,
-    help="What isolates the code under research.",
-)
+@sandbox_option
 @click.option("--keep-policies", is_flag=True, help="Keep the policies of attempts that were not kept.")
 @click.option("--dry-run", is_flag=True, help="Say what the run would do and cost, and write nothing.")
 @json_option

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agent.cli.find import MOST_SEEDS, finite
+from agent.cli.find import MOST_SEEDS, finite, sandbox_option
 
 if TYPE_CHECKING:
     from agent.settings import TrainingSettings
@@ -37,12 +37,7 @@ _OPTIONS = (
         "--workers", type=click.IntRange(min=1), help="Trainings at once.  [default: 2, or fewer cores]"
     ),
     click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True),
-    click.option(
-        "--sandbox",
-        type=click.Choice(["auto", "bubblewrap", "landlock", "seatbelt", "none"]),
-        default="auto",
-        show_default=True,
-    ),
+    sandbox_option,
     click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random."),
 )
 

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from agent.attacks import edits, leavings, policies, reach, texts
-from agent.attacks.record import SUCCEEDS, Attacked
 from tests.end_to_end.a_short_run import SZILARD
+from workspaces.review.attacks_table import SUCCEEDS, Attacked
 from workspaces.sandbox import choose_sandbox
 from workspaces.sandbox.none import NoIsolation
 

@@ -14,7 +14,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -253,7 +253,7 @@ class LocalExecutor:
             for ticket in running:
                 self._look_after(ticket, table)
         for ticket in running:
-            written = _bytes_written(ticket.job, ticket.scratch) + _bytes_unlinked(ticket)
+            written = _bytes_written(ticket.job, ticket.scratch) + _bytes_unlinked(ticket, table)
             with self._lock:
                 if written >= ticket.job.limits.output_bytes and ticket.limit is None:
                     ticket.limit = _output_limit(ticket.job)
@@ -350,12 +350,12 @@ def _bytes_written(job: Job, scratch: Path | None) -> int:
     return total + sum(bytes_below(folder) for folder in (job.output, scratch) if folder is not None)
 
 
-def _bytes_unlinked(ticket: _Ticket) -> int:
+def _bytes_unlinked(ticket: _Ticket, table: Mapping[int, Process]) -> int:
     """Bytes on the disk of the output in files that have no name any more, but are open."""
     if ticket.process is None:
         return 0
     disk = os.stat(ticket.job.output).st_dev
-    below = (process.number for process in descendants(read_table(), [ticket.process]))
+    below = (process.number for process in descendants(table, [ticket.process]))
     return sum(open_unlinked(number, disk) for number in (ticket.process, *below))
 
 

@@ -1,34 +1,39 @@
-"""The attacks of `szilard doctor --attacks`: a line each, a table, and what they come to.
+"""The attacks of `szilard doctor --attacks`: what became of each, a line, a table, and what they come to.
 
-Owns the wording; the attacks are run elsewhere.
+Owns the record and its wording; the attacks are run elsewhere.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from dataclasses import dataclass
 
 from workspaces.plain_text import markdown, one_line
 
 EVERYWHERE = "any"
 SUCCEEDS = "succeeds"
+DID_NOTHING = "did not work here"
 
 
-class Attacked(Protocol):
-    """What is told of an attack."""
+@dataclass(frozen=True)
+class Attacked:
+    """One attack, on one tier ("any": it needs none), and the same attack where nothing defends.
 
-    @property
-    def name(self) -> str: ...
-    @property
-    def group(self) -> str: ...
-    @property
-    def tier(self) -> str: ...
-    @property
-    def blocked(self) -> bool: ...
-    @property
-    def said(self) -> str: ...
-    @property
-    def undefended(self) -> str: ...
+    `said` is what the defence or the attacker had to say; `undefended` is "succeeds", or why that was not
+    seen.
+    """
+
+    name: str
+    group: str
+    tier: str
+    blocked: bool
+    said: str
+    undefended: str
+
+
+def seen(succeeded: bool) -> str:
+    """What an undefended attack came to."""
+    return SUCCEEDS if succeeded else DID_NOTHING
 
 
 def line(attacked: Attacked) -> str:

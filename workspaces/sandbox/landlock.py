@@ -9,24 +9,13 @@ it worked.
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import dataclass
 
 from workspaces.executors.base import Job
-from workspaces.folders import delete_folder
-from workspaces.sandbox.base import Launch, clean_environment, command_of, largest_file, link_paths
+from workspaces.sandbox.base import Launch
+from workspaces.sandbox.in_place import launch_in_place
 from workspaces.sandbox.system_calls import compiled
-from workspaces.sandbox.visible import (
-    HARMLESS_DEVICES,
-    INSIDE,
-    LINKER,
-    SYSTEM,
-    graphics_devices,
-    interpreter_folders,
-    lock_library,
-    lock_words,
-    shared_packages,
-)
+from workspaces.sandbox.visible import INSIDE, LINKER, SYSTEM, graphics_devices
 
 # What libraries ask of the machine; of processes a job sees its first one alone.
 MACHINE = (
@@ -57,26 +46,11 @@ class Landlock:
         return self.tier
 
     def launch(self, job: Job) -> Launch:
-        shared, library = shared_packages(), lock_library()
-        root = link_paths(job, shared)
-        scratch = (job.output.parent / "scratch").absolute()
-        delete_folder(scratch)
-        scratch.mkdir()
         graphics = graphics_devices(job.device)
-        read = [
-            *("/usr", *SYSTEM, *LINKER, *MACHINE, *(GRAPHICS if graphics else ())),
-            *map(str, (*interpreter_folders(), *shared.values(), library)),
-            *map(str, (root, job.workspace.resolve(), *(path.resolve() for path in job.inputs.values()))),
-        ]
-        write = [str(scratch), str(job.output.resolve()), *HARMLESS_DEVICES, *map(str, graphics)]
-        words = lock_words(str(library), read, write, compiled(namespaces=False))
-        supervisor = (sys.executable, "-I", "-S", str(INSIDE / "supervise.py"), str(os.getpid()))
-        environment = clean_environment(
-            job, root=str(root), python_path=(f"{root}/szilard",), temporary=str(scratch)
-        )
-        return Launch(
-            (*supervisor, words, str(largest_file(job)), *command_of(job)),
-            environment,
-            job.workspace.absolute(),
-            scratch,
+        return launch_in_place(
+            job,
+            (str(INSIDE / "supervise.py"), str(os.getpid())),
+            system=("/usr", *SYSTEM, *LINKER, *MACHINE, *(GRAPHICS if graphics else ())),
+            devices=[str(node) for node in graphics],
+            refused=compiled(namespaces=False),
         )

@@ -5,20 +5,12 @@ Owns what this tier lets a job do. What a job detaches from itself may outlive i
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 
 from workspaces.executors.base import Job
-from workspaces.folders import delete_folder
-from workspaces.sandbox.base import Launch, clean_environment, command_of, largest_file, link_paths
-from workspaces.sandbox.visible import (
-    HARMLESS_DEVICES,
-    INSIDE,
-    interpreter_folders,
-    lock_library,
-    lock_words,
-    shared_packages,
-)
+from workspaces.sandbox.base import Launch
+from workspaces.sandbox.in_place import launch_in_place
+from workspaces.sandbox.visible import INSIDE
 
 SYSTEM = ("/bin", "/usr", "/System", "/Library/Apple", "/private/var/db/timezone", "/opt/homebrew")
 
@@ -35,20 +27,4 @@ class Seatbelt:
         return self.tier
 
     def launch(self, job: Job) -> Launch:
-        shared, library = shared_packages(), lock_library()
-        root = link_paths(job, shared)
-        scratch = (job.output.parent / "scratch").absolute()
-        delete_folder(scratch)
-        scratch.mkdir()
-        read = [
-            *SYSTEM,
-            *map(str, (*interpreter_folders(), *shared.values(), library)),
-            *map(str, (root, job.workspace.resolve(), *(path.resolve() for path in job.inputs.values()))),
-        ]
-        write = [str(scratch), str(job.output.resolve()), *HARMLESS_DEVICES]
-        words = lock_words(str(library), read, write, "")
-        environment = clean_environment(
-            job, root=str(root), python_path=(f"{root}/szilard",), temporary=str(scratch)
-        )
-        starter = (sys.executable, "-I", "-S", str(INSIDE / "lock.py"), words, str(largest_file(job)))
-        return Launch((*starter, *command_of(job)), environment, job.workspace.absolute(), scratch)
+        return launch_in_place(job, (str(INSIDE / "lock.py"),), system=SYSTEM)
