@@ -95,12 +95,7 @@ class Trainer:
                 outcome = self._wait_and_watch(handle, folder, watch, score, ended)
         finally:
             del self._jobs[name]
-        try:
             _redact(folder)
-        except OSError as failure:
-            raise TrainingFailed(
-                f"It left a file that cannot be read or renamed: {failure.strerror}", early=False
-            ) from failure
         if outcome.cancelled:
             raise Cancelled("The training was cancelled.")
         return outcome
@@ -175,7 +170,15 @@ class Trainer:
 
 
 def _redact(folder: Path) -> None:
-    """Take secrets out of all that a training wrote, before anything of it is read."""
-    for entry in entries_of(folder):
-        if entry.is_file(follow_symlinks=False):
-            redact_file(Path(entry.path))
+    """Take secrets out of all that a training wrote, before anything of it is read.
+
+    Raises:
+        TrainingFailed: it left what nobody can read or write.
+    """
+    try:
+        for entry in entries_of(folder):
+            if entry.is_file(follow_symlinks=False):
+                redact_file(Path(entry.path))
+    except OSError as failure:
+        told = f"It left a file that cannot be read or renamed: {failure.strerror}"
+        raise TrainingFailed(told, early=False) from failure
