@@ -15,7 +15,7 @@ from typing import Any
 from agent.settings import RunSettings
 from workspaces.ledger import Ledger
 from workspaces.review.spent import told
-from workspaces.review.text import signed, span
+from workspaces.review.text import signed, span, times
 from workspaces.spending import read_spent
 
 
@@ -65,11 +65,11 @@ def summarise(
         paragraph = f"{opening} {_finding(winner, settings, confirmation)} {ablation or untested}"
         following = f"szilard diff {directory} 0 {winner}"
     if settings.extensions:
-        times = "once" if len(settings.extensions) == 1 else f"{len(settings.extensions)} times"
         ends = " and ".join(str(one.after) for one in settings.extensions)
         paragraph += (
-            f" The run was extended {times}, after attempt {ends}, when an earlier result had been seen: "
-            f"its alpha of {settings.alpha:g} holds for all attempts together, each confirmation for itself."
+            f" The run was extended {times(len(settings.extensions))}, after attempt {ends}, when an earlier "
+            f"result had been seen: its alpha of {settings.alpha:g} holds for all attempts together, "
+            "each confirmation for itself."
         )
         if "stands" in confirmation:
             paragraph += " Nothing better was kept since, so that confirmation stands."

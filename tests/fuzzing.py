@@ -6,6 +6,7 @@ of a folder, no process started and no connection made.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -124,3 +125,13 @@ def mangled(draw: st.DrawFn, text: str) -> str:
 def mangled_bytes(data: bytes) -> st.SearchStrategy[bytes]:
     """The same for bytes."""
     return mangled(data.decode("latin-1")).map(lambda text: text.encode("latin-1", "replace"))
+
+
+def spoilt_json(record: dict[str, Any]) -> st.SearchStrategy[bytes]:
+    """A file of JSON that was to hold the record, and may hold anything."""
+    return (
+        spoilt(record).map(lambda changed: json.dumps(changed).encode())
+        | mangled_bytes(json.dumps(record).encode())
+        | json_values.map(lambda value: json.dumps(value).encode())
+        | st.binary(max_size=40)
+    )

@@ -17,6 +17,7 @@ from typing import Any
 BEGUN_FILE = "trainings.jsonl"
 ENDED_FILE = "trained.jsonl"
 CLOCK_FILE = "clock.json"
+BUDGETS = ("attempts", "minutes", "training_seconds", "tokens", "dollars")
 CONVERSATIONS = "attempts/*/conversation.jsonl"
 _MILLION = 1_000_000
 

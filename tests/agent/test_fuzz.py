@@ -20,7 +20,7 @@ from agent.researchers.language_model import LanguageModelResearcher
 from agent.settings import InvalidRun, RunSettings
 from environments.base import SzilardError
 from tests.agent.a_conversation import CONTEXT, GOOD, proposal
-from tests.fuzzing import fuzzed, json_values, mangled, mangled_bytes, nothing_outside, spoilt
+from tests.fuzzing import fuzzed, json_values, mangled, mangled_bytes, nothing_outside, spoilt, spoilt_json
 from tests.workspaces import a_run
 from workspaces.review import status
 from workspaces.review.record import read_run
@@ -34,12 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @fuzzed
-@given(
-    spoilt(SETTINGS).map(lambda record: json.dumps(record).encode())
-    | mangled_bytes(json.dumps(SETTINGS).encode())
-    | json_values.map(lambda value: json.dumps(value).encode())
-    | st.binary(max_size=40)
-)
+@given(spoilt_json(SETTINGS))
 @example(b"[" * 100_000)
 @example(b'{"format": ' + b"9" * 5000 + b"}")
 @example(json.dumps({**SETTINGS, "goal": "\ud800"}).encode())

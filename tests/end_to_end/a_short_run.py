@@ -107,3 +107,11 @@ def run_proposing(
             timeout=550,
             env={**os.environ, **reach},
         )
+
+
+def run_of_proposals(
+    runs: Path, name: str, environment: str, proposals: Sequence[dict[str, object]]
+) -> subprocess.CompletedProcess[str]:
+    """A run with two workers in which a scripted language model makes these proposals, and repairs none."""
+    command = run_command(runs, name, attempts=len(proposals), workers=2, environment=environment)
+    return run_proposing(lambda number: proposals[number - 1], command, 3 * len(proposals))

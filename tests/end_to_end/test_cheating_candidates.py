@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.a_short_run import git, run_command, run_proposing, trailer
+from tests.end_to_end.a_short_run import git, run_of_proposals, trailer
 from tests.end_to_end.test_nasty_candidates import ENVIRONMENT, LOOP, Edits, after_training, before
 
 pytestmark = pytest.mark.slow
@@ -190,8 +190,7 @@ class Ended:
 def ended(tmp_path_factory: pytest.TempPathFactory) -> Ended:
     folder = tmp_path_factory.mktemp("cheats")
     tried = cheats(folder / "ran")
-    command = run_command(folder, "cheated", attempts=len(tried), workers=2, environment=ENVIRONMENT)
-    done = run_proposing(lambda number: proposal(tried[number - 1]), command, 3 * len(tried))
+    done = run_of_proposals(folder, "cheated", ENVIRONMENT, [proposal(cheat) for cheat in tried])
     return Ended(folder / "cheated", done, tried, folder / "ran")
 
 

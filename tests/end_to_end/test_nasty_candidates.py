@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.a_short_run import SZILARD, git, processes_of, run_command, run_proposing, trailer
+from tests.end_to_end.a_short_run import SZILARD, git, processes_of, run_of_proposals, trailer
 
 pytestmark = pytest.mark.slow
 
@@ -173,14 +173,9 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> Ended:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setblocking(False)
         proposals = candidates(host_file, listener.getsockname()[1])
-        command = run(folder, proposals)
+        made = [proposal(candidate) for candidate in proposals]
+        command = run_of_proposals(folder, "hostile", ENVIRONMENT, made)
         return Ended(folder / "hostile", command, proposals, count_connections(listener))
-
-
-def run(folder: Path, proposals: tuple[Candidate, ...]) -> subprocess.CompletedProcess[str]:
-    """The run in which a scripted language model makes these proposals, and repairs none of them."""
-    command = run_command(folder, "hostile", attempts=len(proposals), workers=2, environment=ENVIRONMENT)
-    return run_proposing(lambda number: proposal(proposals[number - 1]), command, 3 * len(proposals))
 
 
 def proposal(candidate: Candidate) -> dict[str, object]:

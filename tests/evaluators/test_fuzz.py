@@ -20,7 +20,7 @@ from evaluators.policy import (
     save_policy,
 )
 from tests.evaluators.test_policy import tiny_policy
-from tests.fuzzing import fuzzed, json_values, mangled_bytes, nothing_outside, spoilt
+from tests.fuzzing import fuzzed, json_values, mangled_bytes, nothing_outside, spoilt, spoilt_json
 
 
 @pytest.fixture(scope="module")
@@ -153,12 +153,7 @@ CONFIG = {
 
 
 @fuzzed
-@given(
-    spoilt(CONFIG).map(lambda record: json.dumps(record).encode())
-    | mangled_bytes(json.dumps(CONFIG).encode())
-    | json_values.map(lambda value: json.dumps(value).encode())
-    | st.binary(max_size=40)
-)
+@given(spoilt_json(CONFIG))
 @example(b"[" * 100_000)
 @example(json.dumps({**CONFIG, "vocab_size": 1e400}).encode())
 @example(json.dumps({**CONFIG, "eos_token_id": []}).encode())

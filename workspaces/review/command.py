@@ -10,8 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from workspaces.review.record import RunRecord
-
-_BUDGETS = ("attempts", "minutes", "training_seconds", "tokens", "dollars")
+from workspaces.spending import BUDGETS
 
 
 def run_command(run: RunRecord) -> str:
@@ -24,7 +23,7 @@ def run_command(run: RunRecord) -> str:
     ]  # fmt: skip
     for guard in settings["guards"]:
         words += ["--guard", f"{guard['metric']}={guard['tolerance']:g}"]
-    words += _options(settings, _BUDGETS)
+    words += _options(settings, BUDGETS)
     if settings.get("price"):
         words += ["--price", "/".join(f"{one:g}" for one in settings["price"])]
     for name in ("seeds", "workers", "device", "researcher", "model", "search"):
@@ -45,7 +44,7 @@ def commands_again(run: RunRecord) -> str:
     """`run_command` and, for a run that went on after its end, the commands that made it."""
     lines = [run_command(run)]
     for before, extension in zip([run.settings, *run.extensions], run.extensions, strict=False):
-        changed = [name for name in _BUDGETS if extension.get(name) != before.get(name)]
+        changed = [name for name in BUDGETS if extension.get(name) != before.get(name)]
         lines.append(shlex.join(["szilard", "resume", "RUN", *_options(extension, changed)]))
     return "\n".join(lines)
 

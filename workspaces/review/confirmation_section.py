@@ -13,7 +13,7 @@ from typing import Any
 from workspaces.plain_text import markdown
 from workspaces.review.record import RunRecord, figures
 from workspaces.review.run_picture import frontier_axes, mean_over_seeds
-from workspaces.review.text import figure, markdown_table, signed, span
+from workspaces.review.text import figure, markdown_table, signed, span, times
 
 ABLATION_FILE = "ablation.json"
 
@@ -33,10 +33,10 @@ def section(run: RunRecord) -> str:
         if "stands" in confirmation
         else ""
     )
-    times = "once" if opened == 1 else f"{opened} times, of which this is the last"
+    often = times(opened) + (", of which this is the last" if opened > 1 else "")
     lines = [
         f"Winner and baseline were trained again on fresh seeds and scored on tasks that no attempt{others} "
-        f"had touched before they were opened. The tasks of this seal were opened {times}.{standing}",
+        f"had touched before they were opened. The tasks of this seal were opened {often}.{standing}",
         "",
         markdown_table(
             ("", "change", "95% interval"),

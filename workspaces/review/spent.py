@@ -9,16 +9,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from workspaces.review.text import markdown_table
-from workspaces.spending import Spent
-
-BOUNDS = ("minutes", "training_seconds", "tokens", "dollars")
+from workspaces.spending import BUDGETS, Spent
 
 
 def bounds(settings: Mapping[str, Any]) -> dict[str, float | None]:
-    """What the run may spend in all, by name: attempts and `BOUNDS`; None where nothing bounds it."""
+    """What the run may spend in all, by the names of `BUDGETS`; None where nothing bounds it."""
     extensions = settings.get("extensions") or ()
     latest = extensions[-1] if extensions else settings
-    return {name: latest.get(name) for name in ("attempts", *BOUNDS)}
+    return {name: latest.get(name) for name in BUDGETS}
 
 
 def rows(settings: Mapping[str, Any], made: int, spent: Spent) -> list[tuple[str, str, str]]:

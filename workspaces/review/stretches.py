@@ -12,6 +12,8 @@ from typing import Any
 from workspaces.plain_text import markdown
 from workspaces.review.claim import confirmation_sentence
 from workspaces.review.record import RunRecord, read_confirmation
+from workspaces.review.text import times
+from workspaces.spending import BUDGETS
 
 
 def rows(run: RunRecord) -> list[dict[str, Any]]:
@@ -26,7 +28,7 @@ def told(run: RunRecord) -> str | None:
     each = "; ".join(
         f"after attempt {one['after']}, when it was known: {_known(run, one)}" for one in run.extensions
     )
-    return f"{_times(len(run.extensions))} ({each})"
+    return f"{times(len(run.extensions))} ({each})"
 
 
 def caveat(run: RunRecord) -> str:
@@ -51,7 +53,7 @@ def section(run: RunRecord) -> str:
         f"{markdown(_known(run, one))} (`{one['record']}`)."
         for one in run.extensions
     ]
-    heading = f"## Extended {_times(len(run.extensions))} after it had ended"
+    heading = f"## Extended {times(len(run.extensions))} after it had ended"
     return "\n\n".join([heading, "\n".join(lines), caveat(run)])
 
 
@@ -62,11 +64,6 @@ def _known(run: RunRecord, extension: Mapping[str, Any]) -> str:
     return confirmation_sentence(replace(run, confirmation=known))
 
 
-def _times(count: int) -> str:
-    return "once" if count == 1 else f"{count} times"
-
-
 def _bounds(extension: Mapping[str, Any]) -> str:
-    named = ("attempts", "minutes", "training_seconds", "tokens", "dollars")
-    held = [(name.replace("_", " "), extension.get(name)) for name in named]
+    held = [(name.replace("_", " "), extension.get(name)) for name in BUDGETS]
     return ", ".join(f"{value:,.10g} {name}" for name, value in held if value is not None)

@@ -28,6 +28,11 @@ def places(value: float, digits: int = 3) -> int:
     return min(10, max(0, digits - 1 - int(rounded.partition("e")[2])))
 
 
+def times(count: int) -> str:
+    """How often, in words."""
+    return "once" if count == 1 else f"{count} times"
+
+
 def signed(change: float | None) -> str:
     """A difference with three significant digits and its sign; "-" where there is none."""
     return "-" if change is None else f"{change:+.{places(change)}f}"
