@@ -76,9 +76,9 @@ def normalised_code(files: Mapping[str, str]) -> str:
     """
     digest = hashlib.sha256()
     for path in sorted(files):
-        content = _parsed(files[path]) if path.endswith(".py") else None
-        text = files[path] if content is None else content
-        for part in (path, "text" if content is None else "python", text):
+        parsed = _digest_of_python(files[path]) if path.endswith(".py") else None
+        text = files[path] if parsed is None else parsed
+        for part in (path, "text" if parsed is None else "python", text):
             data = part.encode("utf-8", "surrogatepass")
             digest.update(b"%d:%s" % (len(data), data))
     return digest.hexdigest()
@@ -194,7 +194,9 @@ def _nearest(text: str, search: str) -> str:
     return "\n".join(f"{number + 1:5d}  {lines[number][:_SHOWN_COLUMNS]}" for number in range(first, last))
 
 
-def _parsed(text: str) -> str | None:
+@lru_cache(maxsize=4096)
+def _digest_of_python(text: str) -> str | None:
+    """A digest of what Python reads in a file; None where it does not parse."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -205,7 +207,7 @@ def _parsed(text: str) -> str | None:
                     del node.body[0]
             elif isinstance(node, ast.Constant):
                 node.kind = None
-        return ast.dump(module)
+        return hashlib.sha256(ast.dump(module).encode("utf-8", "surrogatepass")).hexdigest()
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 

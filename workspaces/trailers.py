@@ -6,6 +6,7 @@ Owns the wording of messages; it calls no git.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping
 
 from environments.base import SzilardError
@@ -86,7 +87,8 @@ def trailer_block(trailers: Mapping[str, str]) -> str:
 
 def read_trailers(block: str) -> dict[str, str]:
     """The trailers that git printed, one a line."""
-    return {name: value.strip() for name, _, value in (row.partition(":") for row in block.splitlines())}
+    rows = (row.partition(":") for row in block.splitlines())
+    return {sys.intern(name): value.strip() for name, _, value in rows}
 
 
 def read_proposal(subject: str, body: str) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
 
-from agent.researchers.control_table import CONTROLS, SEVERAL, Table, go_together
+from agent.researchers.control_table import CONTROLS, SEVERAL, Control, Table, go_together
 from workspaces.controls import KINDS, Kind
 from workspaces.edits import Edit
 
@@ -47,7 +47,14 @@ class Configuration:
 
 def read(files: Mapping[str, str], table: Table = CONTROLS) -> Configuration | None:
     """The configuration that the two files hold; None where they hold something the catalogue cannot say."""
-    recipe, control = _constants(files.get(RECIPE, "")), _constants(files.get(ENTROPY_CONTROL, ""))
+    return _read(files.get(RECIPE, ""), files.get(ENTROPY_CONTROL, ""), tuple(table.items()))
+
+
+@lru_cache(maxsize=4096)
+def _read(
+    recipe_file: str, control_file: str, controls: tuple[tuple[str, Control], ...]
+) -> Configuration | None:
+    recipe, control, table = _constants(recipe_file), _constants(control_file), dict(controls)
     if recipe is None or control is None:
         return None
     rate, steps = _number(recipe.get("LEARNING_RATE")), _number(recipe.get("STEPS"))
@@ -187,7 +194,6 @@ def _tuple(written: Sequence[str]) -> str:
     return f"({', '.join(written)}{',' if len(written) == 1 else ''})"
 
 
-@lru_cache(maxsize=1024)
 def _constants(source: str) -> Mapping[str, ast.expr] | None:
     try:
         module = ast.parse(source)
