@@ -17,6 +17,7 @@ from agent import fsck
 from agent.dispatch import CHECKPOINTS
 from agent.measure import TRAININGS
 from agent.opening import REPOSITORY
+from agent.ownership import is_running
 from agent.settings import RunSettings
 from environments.base import Split, SzilardError
 from workspaces.folders import delete_folder
@@ -176,15 +177,7 @@ def _work_trees(run: _Run) -> Iterator[Path]:
 def _is_left(name: str) -> bool:
     """Whether a folder named after a process is left behind, as one of no process is."""
     _, dash, process = name.rpartition("-")
-    if not (dash and process.isdigit()):
-        return True
-    try:
-        os.kill(int(process), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False
+    return not (dash and process.isdigit() and is_running(int(process)))
 
 
 def _unfinished(run: _Run) -> Iterator[Path]:

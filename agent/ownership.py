@@ -42,6 +42,17 @@ class CannotWrite(SzilardError):
     """The disk takes nothing more; what was recorded before is safe."""
 
 
+def is_running(process: int) -> bool:
+    """Whether there is a process of this number."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 @contextmanager
 def owned(directory: Path) -> Iterator[None]:
     """Hold a folder alone.

@@ -205,7 +205,7 @@ def describe(settings: RunSettings) -> list[str]:
 
 
 def _cost(settings: RunSettings, spec: EnvironmentSpec) -> str:
-    """What the whole run takes or, where its minutes are fewer, what fits into those."""
+    """What the whole run takes or, where its minutes or training seconds are fewer, what fits into those."""
     around = (
         len(every_seed(settings.seeds))
         + 2 * settings.confirmation_seeds
@@ -218,16 +218,23 @@ def _cost(settings: RunSettings, spec: EnvironmentSpec) -> str:
         return f"{_counted(round(trainings), 'training')}, {_minutes(max(1, round(trainings / pace)))}"
 
     whole, last_race = around + settings.attempts * an_attempt, settings.seeds
-    if settings.minutes is None or settings.minutes >= (whole + last_race) / pace:
+    bounds = {
+        _minutes(settings.minutes or 0): settings.minutes and settings.minutes * pace,
+        f"{_counted(settings.training_seconds or 0, 'second')} of training": settings.training_seconds
+        and settings.training_seconds / spec.seconds_per_attempt,
+    }
+    holding = {told: trainings for told, trainings in bounds.items() if trainings is not None}
+    tightest = min(holding, key=holding.__getitem__, default=None)
+    if tightest is None or holding[tightest] >= whole + last_race:
         return f"about {took(whole)}"
-    fitting = int((settings.minutes * pace - around - last_race) / an_attempt)
+    fitting = int((holding[tightest] - around - last_race) / an_attempt)
     if fitting < 1:
         return (
-            f"{_minutes(settings.minutes)} may be too short for any attempt: baseline, one race and "
+            f"{tightest} may be too short for any attempt: baseline, one race and "
             f"confirmation alone are about {took(around + last_race)}"
         )
     return (
-        f"{_minutes(settings.minutes)}, which hold about {fitting} of the "
+        f"{tightest}, which hold about {fitting} of the "
         f"{_counted(settings.attempts, 'attempt')} (all of them: about {took(whole)})"
     )
 

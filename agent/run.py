@@ -27,7 +27,7 @@ from agent.foresight import watch_only
 from agent.history import History
 from agent.laboratory import Laboratory
 from agent.opening import Interrupted, Opened, opened
-from agent.ownership import owned
+from agent.ownership import is_running, owned
 from agent.plan import describe, plan, researcher_of
 from agent.researchers.base import Researcher
 from agent.seeds import SCREENING_SEED, every_seed
@@ -71,6 +71,7 @@ def start(
     """
     directory = runs_dir / settings.name
     secret = settings.derive_secret(runs_dir)
+    _remove_never_begun(runs_dir)
     nascent = runs_dir / f".{settings.name}.{os.getpid()}"
     nascent.mkdir()
     try:
@@ -86,6 +87,14 @@ def start(
             ) from error
         raise
     return resume(directory, observer)
+
+
+def _remove_never_begun(runs_dir: Path) -> None:
+    """Remove what starts of runs left, with their secrets, that were killed before they had a name."""
+    for folder in runs_dir.glob(".*.[0-9]*"):
+        process = folder.suffix.removeprefix(".")
+        if folder.is_dir() and process.isdecimal() and not is_running(int(process)):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def resume(directory: Path, observer: Observer, more: extension.Asked | None = None) -> RunSummary:
@@ -134,7 +143,9 @@ def _owned_run(directory: Path, observer: Observer, more: extension.Asked | None
     RunSettings.read(directory)
     with owned(directory):
         if more is not None:
-            choose_sandbox(RunSettings.read(directory).sandbox)
+            settings = RunSettings.read(directory)
+            choose_sandbox(settings.sandbox)
+            researcher_of(settings, directory)
             extension.extend(directory, more, directory / CLOCK_FILE)
         extension.set_aside(directory)
         with opened_run(directory, observer) as run:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,7 +51,8 @@ def read_trace(path: Path) -> list[TraceRow]:
     """Every row that has a step, a reward and an entropy; an empty list where there is no trace."""
     try:
         with path.open("rb") as file:
-            lines = file.read(LONGEST_TRACE).decode("utf-8", "replace").splitlines()
+            size = min(os.fstat(file.fileno()).st_size, LONGEST_TRACE)
+            lines = file.read(size).decode("utf-8", "replace").splitlines()
     except OSError:
         return []
     rows = []

@@ -93,8 +93,8 @@ def commands() -> None:
     Example:
       szilard run "Solve more countdown problems in up to 16 tries without getting worse at the first"
 
-    Exit codes: 0 done (also when nothing was worth keeping), 2 bad input, 130 interrupted,
-    70 a fault of Szilard.
+    Exit codes: 0 done (also when nothing was worth keeping), 1 a check that failed (doctor, fsck, replay,
+    controls check), 2 bad input, 130 interrupted, 70 a fault of Szilard.
     """
 
 

@@ -18,7 +18,10 @@ import pytest
 
 from agent import ownership
 from agent.ownership import LOCK_FILE, CannotWrite, HeldElsewhere, owned
+from agent.run import RunExists, start
+from agent.settings import KEY_FILE
 from environments.base import SzilardError
+from tests.agent.a_laboratory import settings
 
 Usage = namedtuple("Usage", "total used free")
 HOLD = """
@@ -73,6 +76,19 @@ def test_what_a_killed_owner_left_half_written_is_swept(tmp_path: Path) -> None:
         (tmp_path / name).write_text("{")
     with owned(tmp_path):
         assert not any((tmp_path / name).exists() for name in half_written)
+
+
+def test_a_start_that_was_killed_leaves_its_secret_no_longer_than_to_the_next_start(tmp_path: Path) -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    for name in (f".a-run.{ended.pid}", f".a-run.{os.getppid()}", "a-run"):
+        (tmp_path / name).mkdir()
+        settings("countdown").model_copy(update={"secret": "s3cret"}).write(tmp_path / name)
+    with pytest.raises(RunExists):
+        start(settings("countdown").model_copy(update={"name": "a-run"}), tmp_path, lambda event: None)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+        [f".a-run.{os.getppid()}", KEY_FILE, "a-run"]
+    )
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ def planned(
     attempts: int = 2,
     minutes: float | None = None,
     seeds: int = 2,
+    training_seconds: float | None = None,
 ) -> RunSettings:
     return plan(
         goal="Solve more",
@@ -28,6 +29,7 @@ def planned(
         attempts=attempts,
         minutes=minutes,
         seeds=seeds,
+        training_seconds=training_seconds,
         workers=1,
         device="cpu",
         researcher="catalogue",
@@ -97,6 +99,14 @@ def test_the_cost_never_exceeds_the_minutes_and_says_what_fits_into_them(tmp_pat
     assert tight.startswith(
         "Cost: 1 minute may be too short for any attempt: baseline, one race and confirmation alone"
     )
+
+
+def test_the_cost_says_what_fits_into_the_training_seconds(tmp_path: Path) -> None:
+    scarce = cost(planned(tmp_path, attempts=30, seeds=12, training_seconds=1))
+    assert scarce.startswith("Cost: 1 second of training may be too short for any attempt")
+    capped = cost(planned(tmp_path, attempts=30, seeds=12, training_seconds=1500, minutes=500))
+    assert capped.startswith("Cost: 1500 seconds of training, which hold about ")
+    assert "Cost: 1 minute " in cost(planned(tmp_path, attempts=30, minutes=1, training_seconds=1500))
 
 
 def test_the_plan_counts_one_as_one(tmp_path: Path) -> None:
