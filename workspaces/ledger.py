@@ -351,7 +351,7 @@ class Ledger:
         )
 
     def _is_whole(self) -> bool:
-        return is_marked(self.git.git_directory) and bool(self.git.text("for-each-ref", "refs/tags/baseline"))
+        return is_marked(self.git.git_directory) and f"{TAGS}baseline" in self._references.all()
 
     def _resolve(self, commit: str) -> str:
         return self._verify(f"{_revision(commit)}^{{commit}}")

@@ -20,18 +20,23 @@ class Cell(NamedTuple):
     style: str = ""
 
 
+def _width(text: str) -> int:
+    """Columns of a terminal that a text takes."""
+    from rich.cells import cell_len
+
+    return len(text) if text.isascii() else cell_len(text)
+
+
 def print_table(out: Console, header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
     """Print rows under their header, one a line; a column called "#" is flush right.
 
     Laid out here, since rich's own table takes a second for a thousand rows.
     """
-    from rich.cells import cell_len, set_cell_size
+    from rich.cells import set_cell_size
     from rich.segment import Segment, Segments
 
     last = len(header) - 1
-    widths = [
-        max(cell_len(header[index]), *(cell_len(row[index].text) for row in rows)) for index in range(last)
-    ]
+    widths = [max(_width(header[index]), *(_width(row[index].text) for row in rows)) for index in range(last)]
     left = max(out.width - sum(widths) - _GAP * last, _LEAST)
     styles: dict[str, Style | None] = {"": None}
     segments = list[Segment]()
@@ -40,13 +45,13 @@ def print_table(out: Console, header: Sequence[str], rows: Sequence[Sequence[Cel
         for index, (text, style) in enumerate(cells):
             if style not in styles:
                 styles[style] = out.get_style(style)
-            space = " " * (widths[index] - cell_len(text)) if index < last else ""
+            space = " " * (widths[index] - _width(text)) if index < last else ""
             shown = f"{space}{text}" if header[index] == "#" else f"{text}{space}"
             segments.append(Segment(shown + " " * _GAP * (index < last), styles[style]))
         segments.append(Segment.line())
 
     def cut(cell: Cell) -> Cell:
-        if cell_len(cell.text) <= left:
+        if _width(cell.text) <= left:
             return cell
         return Cell(set_cell_size(cell.text, left - 1).rstrip() + "…", cell.style)
 
