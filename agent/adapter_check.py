@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from environments.base import InvalidEnvironment
 from environments.blame import innermost
 from environments.checks.base import Finding
 from environments.conformance import LOADS, Level
-from environments.registry import is_plug_in
+from environments.registry import Listed, is_plug_in, listed
 
 HANG_FRAME = re.compile(r'^  File "(.+)", line (\d+) in ', re.M)
 LONGEST = 900.0
@@ -50,18 +51,34 @@ def look_at(name: str, level: Level) -> list[Finding]:
         return _read(rows.read_text(), said.read_text(errors="replace"), code, name)
 
 
-def require_sound(name: str) -> None:
+def require_sound(name: str, level: Level = "vital") -> None:
     """Return if a run may rely on what is plugged in by that name; a built-in one always may.
+
+    With "load" it is only loaded: enough for who reads its spec.
 
     Raises:
         InvalidEnvironment: it may not; one sentence with file and line, and what to change.
     """
     if not is_plug_in(name):
         return
-    for finding in look_at(name, "vital"):
+    for finding in look_at(name, level):
         if finding.outcome == "failed":
             remedy = f" {finding.remedy}." if finding.remedy else ""
             raise InvalidEnvironment(f"{finding.said}.{remedy}")
+
+
+def list_all() -> list[tuple[Listed, str | None]]:
+    """Every environment that can be named, and why it cannot be used, if so; each is loaded by itself."""
+
+    def fault(row: Listed) -> str | None:
+        if row.clash is not None or not is_plug_in(row.name):
+            return row.clash
+        found = look_at(row.name, "load")[-1]
+        return found.said if found.outcome == "failed" else None
+
+    rows = listed()
+    with ThreadPoolExecutor(2) as pool:
+        return list(zip(rows, pool.map(fault, rows), strict=True))
 
 
 def _read(rows: str, said: str, code: int | None, name: str) -> list[Finding]:

@@ -10,10 +10,13 @@ import json
 import os
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import cast
 
+from environments.checks.base import Workplace
 from environments.conformance import Level, findings
 from workspaces.edits import matches
+from workspaces.sandbox.visible import interpreter_folders
 
 
 def main() -> None:
@@ -25,11 +28,16 @@ def main() -> None:
         faulthandler.dump_traceback_later(seconds, exit=True)
 
     name, level = sys.argv[1], cast(Level, sys.argv[2])
-    for finding in findings(name, level, matches=matches, begin=begin):
+    for finding in findings(name, level, workplace=Workplace(matches, _shown), begin=begin):
         faulthandler.cancel_dump_traceback_later()
         rows.write(json.dumps(asdict(finding)) + "\n")
     rows.flush()
     os._exit(0)
+
+
+def _shown(file: Path) -> bool:
+    """Whether a file lies where every sandbox lets Python look for packages."""
+    return any(file.resolve().is_relative_to(f.resolve()) for f in (Path("/usr"), *interpreter_folders()))
 
 
 if __name__ == "__main__":

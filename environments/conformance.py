@@ -13,7 +13,7 @@ from environments import registry
 from environments.base import InvalidEnvironment
 from environments.blame import place_of_error, raised
 from environments.checks import network, reward, scoring, spec, tasks
-from environments.checks.base import Adapter, Check, Finding, Matches, Nonconforming
+from environments.checks.base import Adapter, Check, Finding, Nonconforming, Workplace
 from environments.language import LanguageEnvironment
 
 Level = Literal["load", "vital", "quick"]
@@ -31,6 +31,7 @@ def _of_language(name: str, examine: Callable[[Adapter], str], **more: bool | tu
 
 CHECKS: Sequence[Check] = (
     Check("it keeps the contract", spec.contract, vital=True),
+    Check("the sandbox shows its code", spec.code_is_shown_inside, vital=True),
     Check("the spec is consistent", spec.spec_is_consistent, vital=True),
     Check("the template is there", spec.template_is_there, vital=True),
     Check("the starting policy is there", spec.policy_is_there, vital=True),
@@ -92,12 +93,12 @@ CHECKS: Sequence[Check] = (
         needs=("tasks leave chance alone", "rewards leave chance alone"),
     ),
 )
-BEFORE_A_RUN = 11
+BEFORE_A_RUN = 12
 """So many of the first are made before any run; the others are about whether its results can be trusted."""
 
 
 def findings(
-    name: str, level: Level, *, matches: Matches, begin: Callable[[str, float], None]
+    name: str, level: Level, *, workplace: Workplace, begin: Callable[[str, float], None]
 ) -> Iterator[Finding]:
     """Load an environment and look at it; `begin(check, seconds)` is told before any foreign code is run.
 
@@ -117,7 +118,7 @@ def findings(
         return
     if level == "quick":
         yield _load_time(seconds)
-    yield from _examined(Adapter(name, environment, matches), level, begin)
+    yield from _examined(Adapter(name, environment, workplace), level, begin)
 
 
 def _examined(adapter: Adapter, level: Level, begin: Callable[[str, float], None]) -> Iterator[Finding]:

@@ -60,7 +60,7 @@ def is_path(name: str) -> bool:
 
 def is_plug_in(name: str) -> bool:
     """Whether its code is somebody else's."""
-    return name not in BUILT_IN
+    return is_path(name) or (name not in BUILT_IN and name in _installed())
 
 
 def load(name: str) -> Environment:

@@ -17,7 +17,17 @@ from environments.language import LanguageEnvironment
 SECONDS = 20.0
 
 Outcome = Literal["passed", "warned", "failed", "left out"]
-Matches = Callable[[str, Sequence[str]], bool]
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """What the checks must be told of the rooms that they may not enter.
+
+    `matches(path, globs)`: how globs select files; `shown(path)`: whether a sandbox shows a file.
+    """
+
+    matches: Callable[[str, Sequence[str]], bool]
+    shown: Callable[[Path], bool]
 
 
 @dataclass(frozen=True)
@@ -43,14 +53,11 @@ class Nonconforming(SzilardError):
 
 @dataclass(frozen=True)
 class Adapter:
-    """What is checked: an environment, the name it was loaded by, and how paths are matched with globs.
-
-    `remembered` is what one check leaves to the next.
-    """
+    """What is checked: an environment and the name it was loaded by; `remembered` is for the next checks."""
 
     name: str
     environment: Environment
-    matches: Matches
+    workplace: Workplace
     remembered: dict[str, Any] = field(default_factory=dict)
 
     @property

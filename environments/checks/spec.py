@@ -115,7 +115,7 @@ def globs_divide_the_template(adapter: Adapter) -> str:
     for name in ("editable", "protected"):
         matched[name] = set()
         for glob in getattr(spec, name):
-            found = {path for path in files if adapter.matches(path, [glob])}
+            found = {path for path in files if adapter.workplace.matches(path, [glob])}
             if not found:
                 raise Nonconforming(
                     f"the {name} glob {glob!r} matches no file of the template ({_few(files)})",
@@ -148,6 +148,17 @@ def policy_is_there(adapter: Adapter) -> str:
     if not (folder / "model.safetensors").is_file():
         raise Nonconforming(f"{folder} has no model.safetensors", "Save the starting policy as safetensors")
     return str(folder)
+
+
+def code_is_shown_inside(adapter: Adapter) -> str:
+    """A file by path is copied into the sandbox; what is installed must lie where Python's packages lie."""
+    file = adapter.file
+    if adapter.name.endswith(".py") or file is None or adapter.workplace.shown(file):
+        return "training can import it"
+    raise Nonconforming(
+        f"{file} is not visible in the sandbox, where only installed packages are",
+        "Install the package without --editable (pip install .), or name the file by its path",
+    )
 
 
 def picklable(adapter: Adapter) -> str:
