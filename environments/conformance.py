@@ -34,7 +34,7 @@ CHECKS: Sequence[Check] = (
     Check("the sandbox shows its code", spec.code_is_shown_inside, vital=True),
     Check("the spec is consistent", spec.spec_is_consistent, vital=True),
     Check("the template is there", spec.template_is_there, vital=True),
-    Check("the starting policy is there", spec.policy_is_there, vital=True),
+    Check("the starting policy is there", spec.policy_is_there, vital=True, policy=True),
     Check("globs divide the template", spec.globs_divide_the_template),
     Check("it can be pickled", spec.picklable),
     _of_language("tasks are tasks", tasks.tasks_are_tasks, vital=True),
@@ -78,18 +78,23 @@ CHECKS: Sequence[Check] = (
         "it gives a score",
         scoring.is_a_score,
         vital=True,
+        policy=True,
         needs=("the policy can read the prompts", "rewards leave tasks alone"),
         seconds=SCORE_LIMIT,
     ),
-    Check("scoring is quick", scoring.is_quick),
-    Check("scores repeat", scoring.repeats, needs=_DETERMINED),
+    Check("scoring is quick", scoring.is_quick, policy=True),
+    Check("scores repeat", scoring.repeats, policy=True, needs=_DETERMINED),
     Check(
-        "seed and split choose the score", scoring.seed_and_split_choose, needs=("the seed chooses tasks",)
+        "seed and split choose the score",
+        scoring.seed_and_split_choose,
+        policy=True,
+        needs=("the seed chooses tasks",),
     ),
-    Check("scoring leaves the policy alone", scoring.leaves_the_policy_alone),
+    Check("scoring leaves the policy alone", scoring.leaves_the_policy_alone, policy=True),
     Check(
         "scoring leaves chance alone",
         scoring.leaves_chance_alone,
+        policy=True,
         needs=("tasks leave chance alone", "rewards leave chance alone"),
     ),
 )
@@ -126,6 +131,8 @@ def _examined(adapter: Adapter, level: Level, begin: Callable[[str, float], None
     connected = network.used(adapter.file)
     for check in CHECKS[: BEFORE_A_RUN if level == "vital" else None]:
         if check.language and not isinstance(adapter.environment, LanguageEnvironment):
+            continue
+        if check.policy and adapter.name.endswith(".toml"):
             continue
         missing = [name for name in check.needs if found.get(name, "passed") not in ("passed", "warned")]
         if missing:

@@ -24,7 +24,10 @@ MEANINGS = {
     "mean_reward": "mean reward of a sample on tasks never trained on",
 }
 MAX_TOKENS = 13
-USUAL_TOKENS, USUAL_SECONDS, START_SECONDS = 150 * 16 * 8 * 13, 11.0, 1.0
+USUAL = {"STEPS": 150, "PROMPTS": 16, "SAMPLES": 8, "MINIBATCHES": 2}
+"""The constants of the recipe that decide the budget; a sandbox hides the recipe, so they stand here too."""
+
+USUAL_TOKENS, USUAL_SECONDS, START_SECONDS = 150 * 16 * 8 * 13, 9.0, 3.0
 
 
 def language_spec(
@@ -41,9 +44,7 @@ def language_spec(
     `max_tokens` and `recipe` are those of the class: the budget follows from them. `metric` is
     "mean_pass_at_k" or a pass_at_k for rewards that are 0 or 1, "mean_reward" for those between.
     """
-    constants = {
-        name: _constant(name, recipe or {}) for name in ("STEPS", "PROMPTS", "SAMPLES", "MINIBATCHES")
-    }
+    constants = {name: int((recipe or {}).get(name, usual)) for name, usual in USUAL.items()}
     rollouts = constants["STEPS"] * constants["PROMPTS"] * constants["SAMPLES"]
     tokens = rollouts * max_tokens
     metrics = PASS_METRICS if metric in PASS_METRICS else (metric, *PASS_METRICS)
@@ -100,11 +101,6 @@ def policy_folder(policy: str | Path, beside: Path) -> Path:
             f"and {folder} has no config.json."
         )
     return folder
-
-
-def _constant(name: str, recipe: Mapping[str, float]) -> int:
-    found = re.search(_line(name), RECIPE.read_text(), re.M)
-    return int(recipe.get(name, float(found[1]) if found else 1))
 
 
 def _line(name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from agent.cli import env_check
+from agent.cli import env_check, env_new
 from agent.cli.find import json_option
 
 
@@ -78,4 +78,5 @@ def show_environment(name: str, as_json: bool) -> None:
         click.echo(f"{label:<14}{value}")
 
 
+command.add_command(env_new.command)
 command.add_command(env_check.command)

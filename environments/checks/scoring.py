@@ -16,6 +16,8 @@ from environments.checks.base import Adapter, Nonconforming
 from environments.checks.chance import unchanged_chance
 from environments.language import LanguageEnvironment
 
+QUICK = 10.0
+
 
 def is_a_score(adapter: Adapter) -> str:
     began = time.monotonic()
@@ -56,7 +58,7 @@ def is_a_score(adapter: Adapter) -> str:
 def is_quick(adapter: Adapter) -> str:
     seconds, told = adapter.remembered["score seconds"], adapter.environment.spec.seconds_per_attempt
     said = f"scoring takes {seconds:.1f} s, an attempt is said to train for {told:g} s"
-    if seconds > max(told, 1.0):
+    if seconds > max(told, QUICK):
         raise Nonconforming(
             said, "Score fewer tasks or samples, or correct seconds_per_attempt", warning=True
         )

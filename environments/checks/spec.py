@@ -60,6 +60,9 @@ def _spec_fault(spec: EnvironmentSpec) -> tuple[str, str] | None:
         return f"has the name {spec.name!r}", "Use letters, digits, - and _: it names folders and branches"
     if not spec.version or not isinstance(spec.version, str):
         return "has no version", 'Write version="1", and raise it when tasks or scores change'
+    for name in ("metrics", "editable", "protected"):
+        if isinstance(getattr(spec, name), str):
+            return f"has one word for {name}", f"Write a tuple of words: {name}=({getattr(spec, name)!r},)"
     if spec.metric not in spec.metrics:
         return (
             f"optimises {spec.metric!r}, which its metrics do not name ({', '.join(spec.metrics)})",
@@ -83,9 +86,8 @@ def _spec_fault(spec: EnvironmentSpec) -> tuple[str, str] | None:
         return f"has the budget {dict(spec.budget)}", "Write whole numbers of at least 1"
     if not spec.train_command or isinstance(spec.train_command, str):
         return "has no train_command", 'Write a tuple of words, such as ("python", "train.py")'
-    for name in ("metrics", "editable", "protected"):
-        if isinstance(getattr(spec, name), str) or not getattr(spec, name):
-            return f"has no {name}", f"Write a tuple of words: {name}=(...,)"
+    if not spec.editable:
+        return "has nothing editable", 'Write the globs of what may be changed: editable=("recipe.py",)'
     return None
 
 
