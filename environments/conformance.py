@@ -50,13 +50,11 @@ CHECKS: Sequence[Check] = (
         tasks.seed_chooses_tasks,
         needs=("tasks repeat under a seed", "prompts differ"),
     ),
+    _of_language("the file stands alone", tasks.file_stands_alone, needs=("tasks repeat under a seed",)),
     _of_language(
         "tasks are the same in another process",
         tasks.same_in_another_process,
-        needs=("tasks repeat under a seed",),
-    ),
-    _of_language(
-        "the file stands alone", tasks.file_stands_alone, needs=("tasks are the same in another process",)
+        needs=("tasks repeat under a seed", "the file stands alone"),
     ),
     _of_language("tasks leave chance alone", tasks.tasks_leave_chance_alone),
     _of_language("splits share nothing", tasks.splits_are_apart),

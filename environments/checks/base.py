@@ -85,8 +85,8 @@ class Check:
     """One check. `examine` returns what it found, or raises Nonconforming.
 
     `vital`: nothing works where it fails, so the checks after it are left out. `needs` are checks without
-    which this one says nothing. `language`: it is for prompts and rewards. `policy`: it is for what is scored from a
-    policy, and not by commands. `seconds`: its limit.
+    which this one says nothing. `language`: it is for prompts and rewards. `policy`: for what is scored from
+    a policy, and not by commands. `seconds`: its limit.
     """
 
     name: str

@@ -17,6 +17,7 @@ def unchanged_chance(adapter: Adapter, method: str, call: Callable[[], object]) 
     Raises:
         Nonconforming: one was drawn from or seeded.
     """
+    _stir()
     before = _states(torch_too=method != "score")
     call()
     after = _states(torch_too=method != "score")
@@ -28,6 +29,15 @@ def unchanged_chance(adapter: Adapter, method: str, call: Callable[[], object]) 
             "Make a generator of your own, random.Random(seed), in the method: training uses the global ones",
         )
     return "global generators are left alone"
+
+
+def _stir() -> None:
+    """Leave the states that an earlier call may have seeded, else seeding them so again would not show."""
+    random.random()
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.random()
+    if "torch" in sys.modules:
+        sys.modules["torch"].rand(1)
 
 
 def _states(*, torch_too: bool) -> dict[str, object]:

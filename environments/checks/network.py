@@ -15,11 +15,15 @@ LOCAL_FAMILY = 1
 EVENTS = ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto")
 
 _seen: list[tuple[str, tuple[tuple[str, int | None], ...]]] = []
+_watched = False
 
 
 def watch() -> None:
     """From now on note every connection and every look-up of a name."""
-    sys.addaudithook(_note)
+    global _watched
+    if not _watched:
+        sys.addaudithook(_note)
+    _watched = True
 
 
 def used(file: Path | None) -> str | None:

@@ -26,9 +26,8 @@ def main() -> None:
     policy = ROOT / "out" / "policy"
     policy.mkdir()
     (policy / "config.json").write_bytes((ROOT / "policy" / "config.json").read_bytes())
-    save_file(
-        {name: array.astype(np.float32) for name, array in weights.items()}, policy / "model.safetensors"
-    )
+    trained = {name: array.astype(np.float32) for name, array in weights.items()}
+    save_file(trained, policy / "model.safetensors")
 
 
 main()
