@@ -96,7 +96,7 @@ def _installed() -> dict[str, list[EntryPoint]]:
     found: defaultdict[str, dict[tuple[str, str], EntryPoint]] = defaultdict(dict)
     for point in entry_points(group=ENTRY_POINTS):
         found[point.name].setdefault((_origin(point), point.value), point)
-    return {name: list(points.values()) for name, points in found.items()}
+    return {name: [points[key] for key in sorted(points)] for name, points in found.items()}
 
 
 def _origin(point: EntryPoint) -> str:

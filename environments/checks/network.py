@@ -19,8 +19,9 @@ _watched = False
 
 
 def watch() -> None:
-    """From now on note every connection and every look-up of a name."""
+    """From now on note every connection and every look-up of a name, and forget those before."""
     global _watched
+    _seen.clear()
     if not _watched:
         sys.addaudithook(_note)
     _watched = True

@@ -104,8 +104,9 @@ def leaves_the_task_alone(adapter: Adapter) -> str:
 
 
 def leaves_chance_alone(adapter: Adapter) -> str:
+    pairs = _pairs(adapter)
     return unchanged_chance(
-        adapter, "reward", lambda: [adapter.language.reward(task, text) for task, text in _pairs(adapter)]
+        adapter, "reward", lambda: [adapter.language.reward(task, text) for task, text in pairs]
     )
 
 
