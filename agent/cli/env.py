@@ -13,7 +13,7 @@ def command() -> None:
     """Look at the environments, the domains that can be researched, and plug in your own.
 
     \b
-    Examples:
+    Example:
       szilard env list
       szilard env new mydomain --kind language
       szilard env check ./mydomain.py

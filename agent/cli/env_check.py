@@ -28,7 +28,7 @@ def command(name: str, quick: bool, sandbox: str, as_json: bool) -> None:
     reading.
 
     \b
-    Examples:
+    Example:
       szilard env check ./mydomain.py --quick
       szilard env check countdown
     """
