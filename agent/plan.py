@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Literal, cast
 
 from agent import own_controls
+from agent.adapter_check import require_sound
 from agent.researchers.base import Researcher
 from agent.seeds import every_seed
 from agent.settings import GuardSetting, Researchers, RunSettings, TrainingSettings
@@ -146,6 +147,7 @@ def plan_training(
     require_git()
     if is_path(environment):
         environment = str(Path(environment).resolve())
+    require_sound(environment)
     spec = load(environment).spec
     seeds = spec.seeds if seeds is None else seeds
     if seeds < 2 or workers < 1:

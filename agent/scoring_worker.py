@@ -13,7 +13,8 @@ import os
 import sys
 from pathlib import Path
 
-from environments.base import Score, Split, SzilardError
+from environments.base import InvalidEnvironment, Score, Split, SzilardError
+from environments.blame import file_of, place_of_error, raised
 from environments.registry import load
 
 
@@ -32,10 +33,13 @@ def main() -> None:
             else:
                 score = environment.score_snapshot(policy, seed)
             answer: dict[str, object] = {"score": score.to_json() if score else None}
+        except InvalidEnvironment as error:
+            answer = {"failed": str(error)}
         except SzilardError as error:
             answer = {"invalid": str(error)}
         except Exception as error:  # noqa: BLE001 - an evaluator is foreign code: its failure is an answer
-            answer = {"failed": f"{type(error).__name__}: {error}"}
+            place = place_of_error(error, file_of(environment))
+            answer = {"failed": f"{place + ': ' if place else ''}{raised(error)}"}
         answers.write(json.dumps(answer) + "\n")
 
 

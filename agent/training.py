@@ -112,8 +112,8 @@ class Trainer:
         spec, device = self._environment.spec, self._settings.device
         name = self._settings.environment
         if is_path(name):
-            shutil.copy(name, folder / "data" / "environment.py")
-            name = "environment.py"
+            shutil.copy(name, folder / "data" / Path(name).name)
+            name = Path(name).name
         told = {
             "environment": name,
             "seed": seed,

@@ -5,12 +5,20 @@ Owns the contract and its records; it neither trains, nor samples, nor touches g
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
+
+CONTRACT = 1
+CONTRACT_CHANGES = {
+    1: "`tasks` takes (split, seed, count), `reward` and `score` return what their type says, "
+    "and `spec` is an EnvironmentSpec, which `language_spec` fills in"
+}
+"""Contract version -> what changed with it, for whoever wrote an adapter for an older one."""
 
 
 class SzilardError(Exception):
@@ -27,6 +35,12 @@ class Split(StrEnum):
     TRAINING = "training"
     SELECTION = "selection"
     CONFIRMATION = "confirmation"
+
+
+def split_of(cluster: str) -> Split:
+    """The split that a cluster belongs to, by its hash: of ten, eight train, one selects, one confirms."""
+    tenth = int.from_bytes(hashlib.sha256(cluster.encode()).digest()[:4], "big") % 10
+    return {0: Split.SELECTION, 1: Split.CONFIRMATION}.get(tenth, Split.TRAINING)
 
 
 @dataclass(frozen=True)
@@ -148,8 +162,12 @@ class FrontierPoint:
 
 
 class Environment(ABC):
-    """A domain adapter."""
+    """A domain adapter.
 
+    `contract` is the version of this contract that the adapter was written for (`CONTRACT` is today's).
+    """
+
+    contract: ClassVar[int | None] = None
     spec: EnvironmentSpec
 
     @abstractmethod

@@ -9,7 +9,9 @@ import copy
 import re
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence, Set
+from numbers import Real
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from environments.base import (
@@ -22,14 +24,23 @@ from environments.base import (
     Split,
     Task,
 )
+from environments.blame import file_of, place_of, place_of_error, raised
+from environments.language_defaults import (
+    MAX_TOKENS,
+    PASS_AT,
+    TEMPLATES,
+    language_spec,
+    policy_folder,
+    recipe_with,
+)
 from evaluators.clustered import clustered_standard_error
 
 if TYPE_CHECKING:
     from evaluators.policy import Policy
     from evaluators.sampling import Completions
 
-TEMPLATES = Path(__file__).parent.parent / "workspaces" / "templates"
-PASS_AT = (1, 2, 4, 8, 16)
+__all__ = ["LanguageEnvironment", "language_spec"]
+
 SCORED_ROWS = 8192
 SNAPSHOT_STRIDE, SNAPSHOT_SAMPLES = 5, 16
 RATE_LINE = r"^LEARNING_RATE = (\S+)"
@@ -54,9 +65,15 @@ def _recipe_at(recipe: str, learning_rate: float, steps: int) -> str:
 
 
 class LanguageEnvironment(Environment):
-    """A domain of prompts and rewards. Give `spec`, `tasks`, `reward` and a starting policy."""
+    """A domain of prompts and rewards. Give `spec`, `tasks` and `reward`.
 
-    max_tokens: int
+    `policy` names the starting policy: that of a built-in domain, or a folder beside the adapter's file.
+    `recipe` are constants of the template's recipe.py that this domain sets otherwise, such as STEPS.
+    """
+
+    policy: str | Path = "countdown"
+    recipe: Mapping[str, float] = MappingProxyType({})
+    max_tokens: int = MAX_TOKENS
     scored_tasks: int = 512
     scored_samples: int = 32
     seen_tasks: int = 128
@@ -68,15 +85,61 @@ class LanguageEnvironment(Environment):
 
     @abstractmethod
     def reward(self, task: Task, completion: str) -> float:
-        """1.0 for a right completion, 0.0 for a wrong one."""
+        """1.0 for a right completion, 0.0 for a wrong one; what lies between is a mean_reward."""
+
+    def drawn(self, split: Split, seed: int, count: int) -> Sequence[Task]:
+        """What `tasks` gives.
+
+        Raises:
+            InvalidEnvironment: it raised, or gave something else; names file and line.
+        """
+        try:
+            tasks = self.tasks(split, seed, count)
+        except InvalidEnvironment:
+            raise
+        except Exception as error:
+            raise self._broken("tasks", f"raised {raised(error)}", error) from error
+        if not isinstance(tasks, Sequence) or not all(isinstance(task, Task) for task in tasks):
+            raise self._broken("tasks", "must return a list of Task")
+        if not tasks:
+            raise self._broken("tasks", f"was asked for {count} {split} tasks and returned none")
+        return tasks
+
+    def rewarded(self, task: Task, completion: str) -> float:
+        """What `reward` gives.
+
+        Raises:
+            InvalidEnvironment: it raised, or gave something else than 0 to 1; names file and line.
+        """
+        try:
+            reward = self.reward(task, completion)
+        except InvalidEnvironment:
+            raise
+        except Exception as error:
+            told = f"raised {raised(error)} on completion {completion[:60]!r} of prompt {task.prompt[:60]!r}"
+            raise self._broken("reward", told, error) from error
+        if not isinstance(reward, Real) or not 0.0 <= reward <= 1.0:
+            raise self._broken(
+                "reward", f"returned {reward!r} on {completion[:60]!r}, not a number of 0 to 1"
+            )
+        return float(reward)
+
+    def _broken(self, method: str, told: str, error: Exception | None = None) -> InvalidEnvironment:
+        where = place_of_error(error, file_of(self)) if error is not None else None
+        return InvalidEnvironment(f"{where or place_of(getattr(type(self), method))}: {method}() {told}.")
+
+    def starting_policy(self) -> Path:
+        return policy_folder(self.policy, (file_of(self) or Path()).parent)
 
     def diagnose(self, task: Task, completions: Sequence[str]) -> Mapping[str, float]:
         """Further figures of one task's samples; no verdict is made of them."""
         return {}
 
     def workspace_template(self) -> Mapping[str, Path]:
-        """The GRPO template and the shared controls."""
+        """The GRPO template with this domain's `recipe`, and the shared controls."""
         template = {path.name: path for path in sorted((TEMPLATES / "grpo").glob("*.*"))}
+        if self.recipe:
+            template["recipe.py"] = recipe_with(self.recipe)
         controls = {f"controls/{p.name}": p for p in sorted((TEMPLATES / "controls").glob("*.py"))}
         return {**template, **controls}
 
@@ -125,22 +188,24 @@ class LanguageEnvironment(Environment):
         if split is Split.CONFIRMATION and self._sealed is not None and self._sealed[0] == seed:
             tasks = self._sealed[1]
         else:
-            tasks = self.tasks(split, seed, self.scored_tasks)
+            tasks = self.drawn(split, seed, self.scored_tasks)
         metrics = self._metrics(loaded, tasks, seed, self.scored_samples)
-        seen = self.tasks(Split.TRAINING, seed, self.seen_tasks)
+        seen = self.drawn(Split.TRAINING, seed, self.seen_tasks)
         seen_rewards, _, _ = self._sample(loaded, seen, seed + 1, 8)
         seen_rate = sum(map(sum, seen_rewards)) / (len(seen) * 8)
         metrics["seen_gap"] = Metric(seen_rate - metrics["pass_at_1"].value)
         return Score(self.spec.metric, metrics)
 
     def score_snapshot(self, policy: Path, seed: int) -> Score:
-        tasks = self.tasks(Split.SELECTION, seed, self.scored_tasks)[::SNAPSHOT_STRIDE]
+        tasks = self.drawn(Split.SELECTION, seed, self.scored_tasks)[::SNAPSHOT_STRIDE]
         return Score(self.spec.metric, self._metrics(self._load(policy), tasks, seed, SNAPSHOT_SAMPLES))
 
     def _metrics(self, loaded: Policy, tasks: Sequence[Task], seed: int, samples: int) -> dict[str, Metric]:
         rewards, diagnoses, completions = self._sample(loaded, tasks, seed, samples)
         clusters = tuple(task.cluster for task in tasks)
         per_task = self._pass_metrics(rewards)
+        if "mean_reward" in self.spec.metrics:
+            per_task["mean_reward"] = [sum(row) / len(row) for row in rewards]
         entropies = (completions.entropies * completions.mask).sum(1) / completions.mask.sum(1)
         per_task["entropy"] = entropies.view(len(tasks), -1).mean(1).tolist()
         per_task["response_length"] = completions.mask.sum(1).view(len(tasks), -1).float().mean(1).tolist()
@@ -190,7 +255,7 @@ class LanguageEnvironment(Environment):
         completions = concatenate(parts, policy.config.pad_token_id)
         texts = decode_completions(tokenizer, completions)
         rows = [texts[i * samples : (i + 1) * samples] for i in range(len(tasks))]
-        rewards = [[self.reward(task, text) for text in row] for task, row in zip(tasks, rows, strict=True)]
+        rewards = [[self.rewarded(task, text) for text in row] for task, row in zip(tasks, rows, strict=True)]
         diagnoses = [self.diagnose(task, row) for task, row in zip(tasks, rows, strict=True)]
         return rewards, diagnoses, completions
 

@@ -4,37 +4,41 @@ from __future__ import annotations
 
 import click
 
+from agent.cli import env_check, env_new
 from agent.cli.find import json_option
 
 
-@click.group(short_help="Look at the environments.")
+@click.group(short_help="Look at the environments, or plug in your own.")
 def command() -> None:
-    """Look at the environments, the domains that can be researched.
+    """Look at the environments, the domains that can be researched, and plug in your own.
 
     \b
     Example:
       szilard env list
+      szilard env new mydomain --kind language
+      szilard env check ./mydomain.py
     """
 
 
 @command.command("list")
 @json_option
 def list_environments(as_json: bool) -> None:
-    """Name every environment.
+    """Name every environment, where it comes from, and what is wrong with one that cannot be used.
 
     \b
     Example:
       szilard env list
     """
-    from environments import registry
+    from agent.adapter_check import list_all
+    from workspaces.plain_text import one_line
     from workspaces.review import text
 
-    names = registry.names()
+    rows = list_all()
     if as_json:
-        text.print_json(names)
-    else:
-        for name in names:
-            click.echo(name)
+        text.print_json([{"name": row.name, "origin": row.origin, "broken": fault} for row, fault in rows])
+        return
+    for row, fault in rows:
+        click.echo(f"{row.name:<16}{row.origin}" + (f"  BROKEN: {one_line(fault)}" if fault else ""))
 
 
 @command.command("show")
@@ -49,9 +53,11 @@ def show_environment(name: str, as_json: bool) -> None:
     """
     from dataclasses import asdict
 
+    from agent.adapter_check import require_sound
     from environments import registry
     from workspaces.review import text
 
+    require_sound(name, "load")
     spec = registry.load(name).spec
     if as_json:
         text.print_json(asdict(spec))
@@ -70,3 +76,7 @@ def show_environment(name: str, as_json: bool) -> None:
         ("An attempt", f"about {spec.seconds_per_attempt:g} s of training a seed, {spec.seeds} seeds"),
     ):
         click.echo(f"{label:<14}{value}")
+
+
+command.add_command(env_new.command)
+command.add_command(env_check.command)

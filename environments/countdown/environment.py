@@ -16,6 +16,7 @@ from environments.language import LanguageEnvironment
 class Countdown(LanguageEnvironment):
     """Reach a target from four numbers in at most three steps of +, - and *."""
 
+    contract = 1
     max_tokens = 13
     spec = EnvironmentSpec(
         name="countdown",

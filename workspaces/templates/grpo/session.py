@@ -154,13 +154,13 @@ class Session:
     def tasks(self, count: int) -> Sequence[Task]:
         """The next `count` training tasks."""
         self._draws += 1
-        return self._environment.tasks(Split.TRAINING, self.seed * 1_000_003 + self._draws, count)
+        return self._environment.drawn(Split.TRAINING, self.seed * 1_000_003 + self._draws, count)
 
     def reward(self, task: Task, completion: str) -> float:
         """What a completion earns; in a placebo training the fall of a coin, 0.0 or 1.0."""
         if self._coin is not None:
             return float(self._coin.getrandbits(1))
-        return self._environment.reward(task, completion)
+        return self._environment.rewarded(task, completion)
 
     def spend_tokens(self, count: int) -> None:
         """Charge rollout tokens (prompts not counted).
