@@ -1,4 +1,4 @@
-"""Finds an environment: built in by name, or a Python file by path.
+"""Finds an environment: built in by name, or a Python or TOML file by path.
 
 Owns names and loading, and nothing of what an environment does.
 """
@@ -22,15 +22,19 @@ def names() -> list[str]:
 
 def is_path(name: str) -> bool:
     """Whether this names a file and not a built-in environment."""
-    return name.endswith(".py")
+    return name.endswith((".py", ".toml"))
 
 
 def load(name: str) -> Environment:
-    """The environment of that name, or the one that a Python file defines.
+    """The environment of that name, or the one that a Python file defines or a TOML file describes.
 
     Raises:
         InvalidEnvironment: there is none (names the nearest), or the file defines none.
     """
+    if name.endswith(".toml"):
+        from environments.command.environment import CommandEnvironment
+
+        return CommandEnvironment(Path(name))
     if is_path(name):
         return _from_file(Path(name))
     if name not in BUILT_IN:
