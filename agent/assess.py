@@ -72,6 +72,26 @@ def probe_baseline(
     ]
 
 
+def probe_commands(baseline: Mapping[int, Measurement], metric: str, deterministic: bool) -> list[Probe]:
+    """What the baseline of commands shows: seeds that do something, and noise to test against."""
+    values = [m.score.metrics[metric].value for m in baseline.values()]
+    hashes = {m.policy_hash for m in baseline.values()}
+    return [
+        Probe(
+            "every seed leaves something else",
+            deterministic or len(hashes) == len(baseline),
+            f"{len(baseline)} seeds left {len(hashes)} different results"
+            + (", as declared" if deterministic else "; see to it that train uses the seed it is told"),
+        ),
+        Probe(
+            "seeds differ in the metric",
+            len(set(values)) > 1,
+            f"{metric} takes {len(set(values))} different values on {len(values)} seeds; without noise no gain "
+            "can be tested",
+        ),
+    ]
+
+
 def require(probes: list[Probe]) -> None:
     """Stop at the first probe that failed.
 

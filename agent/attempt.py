@@ -255,7 +255,7 @@ class Attempt:
                 hypothesis="no usable proposal",
                 mechanism=reason,
                 predicted_score_change=0.0,
-                predicted_entropy=0.0,
+                predicted_entropy=0.0 if self.laboratory.spec.policy else None,
             )
             proposed = self.laboratory.folder(number).last_proposed()
             self._commit_code(state, proposed or Proposed(nothing, self.laboratory.researcher.name), {})
@@ -291,7 +291,6 @@ def _after_decision(state: AttemptState) -> str:
 
 
 def _prediction(proposal: Proposal) -> str:
-    return (
-        f"predicts {proposal.predicted_score_change:+.4f} and final entropy "
-        f"{proposal.predicted_entropy:.3f} nats a token"
-    )
+    entropy = proposal.predicted_entropy
+    final = "" if entropy is None else f" and final entropy {entropy:.3f} nats a token"
+    return f"predicts {proposal.predicted_score_change:+.4f}{final}"

@@ -20,7 +20,11 @@ class Proposal(BaseModel):
     predicted_score_change: float = Field(
         ge=-10.0, le=10.0, allow_inf_nan=False, description="Expected change of the metric"
     )
-    predicted_entropy: float = Field(
-        ge=0.0, le=20.0, allow_inf_nan=False, description="Expected final entropy, nats a token"
+    predicted_entropy: float | None = Field(
+        default=None,
+        ge=0.0,
+        le=20.0,
+        allow_inf_nan=False,
+        description="Expected final entropy, nats a token; null where no policy is trained",
     )
     edits: tuple[Edit, ...] = Field(min_length=1, max_length=32)

@@ -49,7 +49,7 @@ class Referee:
         """
         laboratory, settings = self.laboratory, self.laboratory.settings
         measured = self._measured(code, plan.until(last))
-        fixed = seeds_alike(measured, settings.metric)
+        fixed = None if settings.deterministic else seeds_alike(measured, settings.metric)
         if fixed is not None:
             return Verdict("void", None, None, None, alpha or 0.0, len(measured) - 1, (), fixed)
         return judge(
@@ -147,6 +147,7 @@ class Referee:
         stretch = laboratory.settings.stretch_of(number)
         if stretch > 1:
             trailers["Stretch"] = str(stretch)
+        reason += " (self-reported metric)" if laboratory.settings.self_reported else ""
         laboratory.ledger.commit_result(number, verdict=outcome, reason=reason, trailers=trailers)
 
     def _arm(self, commit: str, asked: Sequence[int]) -> Arm:

@@ -113,7 +113,7 @@ class EnvironmentSpec:
     `budget` is what one training may spend: rollout `tokens` and optimiser `updates`. A change of the metric
     by less than `minimum_effect` is of no interest, however sure. `policy`: a policy with an entropy is
     trained; without one nothing is said of entropy. `self_reported`: code that may be edited prints the
-    metric. `deterministic`: a seed changes nothing but timing. `confirmed_on`: what a confirmation is made on.
+    metric. `deterministic`: a seed changes nothing but timing. `confirmed_on`: what a confirmation rests on.
     """
 
     name: str

@@ -101,7 +101,7 @@ class Ledger:
         mechanism: str,
         researcher: str,
         predicted_score_change: float,
-        predicted_entropy: float,
+        predicted_entropy: float | None,
         repair: int = 0,
     ) -> str:
         """Record the code of an attempt on its branch: the parent's tree with `files` written over it.

@@ -140,6 +140,11 @@ def _price(ctx: click.Context, parameter: click.Parameter, given: str | None) ->
 @click.option("--name", help="Name of the run; by default made from date and environment.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random in the run.")
 @sandbox_option
+@click.option(
+    "--accept-self-reported",
+    is_flag=True,
+    help="Go on although the code that is edited prints the metric about itself.",
+)
 @click.option("--keep-policies", is_flag=True, help="Keep the policies of attempts that were not kept.")
 @click.option("--dry-run", is_flag=True, help="Say what the run would do and cost, and write nothing.")
 @json_option
@@ -166,6 +171,7 @@ def command(
     name: str | None,
     seed: int,
     sandbox: str,
+    accept_self_reported: bool,
     keep_policies: bool,
     dry_run: bool,
     as_json: bool,
@@ -215,6 +221,7 @@ def command(
         tokens=tokens,
         dollars=dollars,
         price=price,
+        accept_self_reported=accept_self_reported,
     )
     view = open_view(as_json)
     for checked in own_controls.check(controls, settings.sandbox):

@@ -36,10 +36,40 @@ _EXAMPLE = Proposal(
     ),
 )
 
+_POLICY_WORDS = {
+    "study": "You are the researcher of an automated study of entropy control in language-model training.\n"
+    "A policy is trained by the code you are shown; training spends the policy's entropy to raise its score.",
+    "scored": "outside it on held-out tasks",
+    "advice": (
+        "- A gain far smaller than the noise cannot be shown. Training less, or with a lower learning rate, also "
+        "saves\n  entropy: a control that only imitates this is not a discovery. Controls often pay only together "
+        "with a higher\n  learning rate, so one proposal may change several things that belong together.\n"
+        "- You may use the controls that the code already has, change their hyper-parameters, or write new ones.\n"
+        "- Only editable files may change. Budget, tasks, rewards and scoring are protected."
+    ),
+    "entropy": "expected entropy of the policy at the end of training, nats a token",
+}
+_PROGRAM_WORDS = {
+    "study": "You are the researcher of an automated study that improves a program by experiments.\n"
+    "Its commands run in a sandbox; what they leave is measured from outside by the metric you are shown.",
+    "scored": "by a protected command that never runs beside edited code",
+    "advice": (
+        "- A gain far smaller than the noise cannot be shown: one proposal may change several things that belong "
+        "together.\n"
+        "- Only editable files may change. Commands, data, limits of time and scoring are protected."
+    ),
+    "entropy": "null: no policy is trained here",
+}
 
-def instructions() -> str:
-    """The standing part of every conversation: the task, the rules and the form of an answer."""
-    return _fill("researcher.md", example=_EXAMPLE.model_dump_json(indent=2))
+
+def instructions(*, policy: bool = True) -> str:
+    """The standing part of every conversation: the task, the rules and the form of an answer.
+
+    `policy`: a policy with an entropy is trained; else a program is, of which nothing else is known.
+    """
+    example = _EXAMPLE if policy else _EXAMPLE.model_copy(update={"predicted_entropy": None})
+    words = _POLICY_WORDS if policy else _PROGRAM_WORDS
+    return _fill("researcher.md", example=example.model_dump_json(indent=2), **words)
 
 
 def proposal_prompt(context: Context, limit: int = PROMPT_CHARACTERS) -> str:
@@ -96,7 +126,7 @@ def _rows(context: Context, limit: int) -> tuple[str, ...]:
     rows: list[str] = []
     length = 0
     for entry in reversed(_attempts(context)):
-        rows.append(_row(entry, known.get(entry.parent or 0)))
+        rows.append(_row(entry, known.get(entry.parent or 0), context))
         length += len(rows[-1])
         if length > limit:
             break
@@ -116,7 +146,7 @@ def _render(context: Context, shown: _Shown) -> str:
         attempts=str(context.attempts),
         left=str(max(context.attempts - context.attempt, 0)),
         standing=_standing(context),
-        diagnostics=fenced(context.diagnostics or "None were recorded."),
+        diagnostics=_diagnostics(context),
         history=_history(context, shown.rows),
         predictions=track_record(_attempts(context)),
         parent=str(context.parent),
@@ -125,6 +155,14 @@ def _render(context: Context, shown: _Shown) -> str:
         protected=_patterns(context.spec.protected),
         protected_files=_files(shown.protected_files, context.protected_files),
     )
+
+
+def _diagnostics(context: Context) -> str:
+    """Where entropy went, as a section; empty where nothing has an entropy."""
+    if not context.spec.policy:
+        return ""
+    said = fenced(context.diagnostics or "None were recorded.")
+    return f"# How the incumbent's training spent its entropy\n{said}\n\n"
 
 
 def _domain(spec: EnvironmentSpec) -> str:
@@ -143,16 +181,13 @@ def _domain(spec: EnvironmentSpec) -> str:
 
 def _standing(context: Context) -> str:
     baseline, incumbent = context.baseline, context.incumbent
-    lines = [
-        f"Baseline (attempt 0): score {_score(baseline, context)}, "
-        f"final entropy {_entropy(baseline.entropy)}."
-    ]
+    lines = [f"Baseline (attempt 0): score {_score(baseline, context)}{_final(baseline.entropy, context)}."]
     if incumbent.number == baseline.number:
         lines.append("The baseline is still the incumbent: nothing has been kept yet.")
     else:
         lines.append(
-            f"Incumbent (attempt {incumbent.number}): score {_score(incumbent, context)}, "
-            f"final entropy {_entropy(incumbent.entropy)}."
+            f"Incumbent (attempt {incumbent.number}): score {_score(incumbent, context)}"
+            f"{_final(incumbent.entropy, context)}."
         )
     noise = "not known" if context.noise is None else f"{context.noise:.3g}"
     lines.append(f"Noise (standard deviation of the baseline's score over seeds): {noise}.")
@@ -178,19 +213,18 @@ def _history(context: Context, rows: tuple[str, ...]) -> str:
     return note + (fenced(text, limit=None) if rows else "")
 
 
-def _row(entry: HistoryEntry, parent: HistoryEntry | None) -> str:
+def _row(entry: HistoryEntry, parent: HistoryEntry | None, context: Context) -> str:
     verdict = entry.verdict or "in flight, no verdict yet"
     lines = [
         f"attempt {entry.number} on {entry.parent} by {entry.researcher}: {verdict}",
         f"  hypothesis: {_line(entry.hypothesis)}",
-        f"  predicted: score change {_change(entry.predicted_score_change)}, "
-        f"final entropy {_entropy(entry.predicted_entropy)}",
+        f"  predicted: score change {_change(entry.predicted_score_change)}"
+        f"{_final(entry.predicted_entropy, context)}",
     ]
     if entry.verdict is not None:
         error = "" if entry.standard_error is None else f" ± {entry.standard_error:.3g}"
         lines.append(
-            f"  measured: score change {_change(entry.score_change)}{error}, "
-            f"final entropy {_entropy(entry.entropy)}"
+            f"  measured: score change {_change(entry.score_change)}{error}{_final(entry.entropy, context)}"
         )
     if entry.forecast is not None and entry.score_change is None:
         foreseen, spread = entry.forecast
@@ -235,8 +269,11 @@ def _change(value: float | None) -> str:
     return "not known" if value is None else f"{value:+.3g}"
 
 
-def _entropy(value: float | None) -> str:
-    return "not known" if value is None else f"{value:.3g} nats a token"
+def _final(entropy: float | None, context: Context) -> str:
+    """The part of a sentence that says a final entropy; empty where nothing has one."""
+    if not context.spec.policy:
+        return ""
+    return ", final entropy " + ("not known" if entropy is None else f"{entropy:.3g} nats a token")
 
 
 def _left(repairs: int) -> str:

@@ -14,7 +14,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from environments.base import (
     Environment,
@@ -38,7 +38,7 @@ SELF_REPORTED = "self-reported: code that may be edited prints it about itself"
 _MEANING = {
     "scored": "printed by the protected scoring command",
     "self-reported": SELF_REPORTED,
-    "seconds": "CPU seconds, measured from outside; the protected scoring command checks that the work is right",
+    "seconds": "CPU seconds, measured from outside; the protected scoring command checks the work",
 }
 
 
@@ -81,7 +81,7 @@ class CommandEnvironment(Environment):
         return matches(path, self.file.protected) or not matches(path, self.file.editable)
 
     def is_artefact(self, path: str) -> bool:
-        """Whether what training left under this path is kept: named, and neither code nor a file of the tree."""
+        """Whether what training left under this path is kept: named, and no file of the tree."""
         return (
             matches(path, self.file.artefacts)
             and path not in self.workspace_template()
@@ -148,23 +148,19 @@ class CommandEnvironment(Environment):
         metric = self.file.metric
         lines = [line[:LONGEST_LINE] for line in text.splitlines()[-READ_LINES:]]
         if metric.key is not None:
-            return next(
-                (found for line in reversed(lines) if (found := _at(line, metric.key)) is not None), None
-            )
+            numbers = (_at(line, metric.key) for line in reversed(lines))
+            return next((number for number in numbers if number is not None), None)
         if metric.pattern is None:
             return _as_number(text.strip())
-        for line in reversed(lines):
-            found = re.findall(metric.pattern, line)
-            if found:
-                return _as_number(found[-1])
-        return None
+        matched = (re.findall(metric.pattern, line) for line in reversed(lines))
+        return next((_as_number(found[-1]) for found in matched if found), None)
 
     def _require_editable(self) -> None:
         template = self.workspace_template()
         if all(self.is_frozen(path) for path in template):
             raise InvalidEnvironment(
-                f"{self.path}: editable matches no file of {self.path.parent / self.file.repository}, or all that "
-                "it matches is protected or hidden; globs are relative to the repository."
+                f"{self.path}: editable matches no file of {self.path.parent / self.file.repository}, or all "
+                "that it matches is protected or hidden; globs are relative to the repository."
             )
 
     def _require_frozen_scoring(self) -> None:
@@ -229,7 +225,7 @@ def _files_below(path: Path) -> Iterator[Path]:
 def _at(line: str, key: str) -> float | None:
     """The number at a dotted key of a line of JSON."""
     try:
-        found = json.loads(line)
+        found: Any = json.loads(line)
         for part in key.split("."):
             found = found[part]
     except (ValueError, KeyError, TypeError, RecursionError):

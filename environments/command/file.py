@@ -157,12 +157,12 @@ class CommandFile(BaseModel):
             raise ValueError("artefacts is missing: globs of the files that training leaves for scoring")
         if self.deterministic and kind != "seconds":
             raise ValueError(
-                "deterministic is for metrics of kind seconds: where a seed changes nothing a gain has no noise "
-                'to be held against; pass a seed by {seed} in train, or by seed = "VARIABLE"'
+                "deterministic is for metrics of kind seconds: where a seed changes nothing a gain has no "
+                'noise to be held against; pass a seed by {seed} in train, or by seed = "VARIABLE"'
             )
         if not self.deterministic and self.seed is None and "{seed}" not in self.train:
             raise ValueError(
-                'nobody tells the seed: write {seed} in train, or seed = "VARIABLE" for an environment variable'
+                'nobody tells the seed: write {seed} in train, or seed = "VARIABLE" for a variable of it'
             )
         return self
 
@@ -187,8 +187,8 @@ def read_command_file(path: Path) -> CommandFile:
     found = raw.get("format", FORMAT)
     if found != FORMAT:
         raise InvalidCommandFile(
-            f"{path}, line {_line(text, ('format',))}: it has format {found!r}, and this Szilard reads format "
-            f"{FORMAT}: `szilard env new NAME --kind command` writes one."
+            f"{path}, line {_line(text, ('format',))}: it has format {found!r}, and this Szilard reads "
+            f"format {FORMAT}: `szilard env new NAME --kind command` writes one."
         )
     try:
         return CommandFile.model_validate(raw)

@@ -42,15 +42,15 @@ def files_of(repository: Path) -> Mapping[str, Path]:
         target = path.resolve()
         if not target.is_relative_to(root) or not target.is_file():
             raise InvalidEnvironment(
-                f"{path} is missing, no plain file, or a link out of the repository: commit the file itself, or "
-                "name what it leads to under `data`."
+                f"{path} is missing, no plain file, or a link out of the repository: commit the file itself, "
+                "or name what it leads to under `data`."
             )
         found[name] = target
         size += target.stat().st_size
         if len(found) > MOST_FILES or size > MOST_BYTES:
             raise InvalidEnvironment(
-                f"{root} has more than {MOST_FILES} files or {MOST_BYTES >> 20} MiB: every attempt keeps a copy. "
-                "Let git track the code alone, and name what is large under `data`."
+                f"{root} has more than {MOST_FILES} files or {MOST_BYTES >> 20} MiB: every attempt has a "
+                "copy. Let git track the code alone, and name what is large under `data`."
             )
     if not found:
         raise InvalidEnvironment(f"{root} holds no file: `repository` names the code to be researched.")

@@ -34,9 +34,16 @@ def section(run: RunRecord) -> str:
         else ""
     )
     often = times(opened) + (", of which this is the last" if opened > 1 else "")
-    lines = [
+    what = (
         f"Winner and baseline were trained again on fresh seeds and scored on tasks that no attempt{others} "
-        f"had touched before they were opened. The tasks of this seal were opened {often}.{standing}",
+        f"had touched before they were opened. The tasks of this seal were opened {often}.{standing}"
+    )
+    if not run.settings.get("policy", True):
+        what = (
+            f"Winner and baseline were trained and scored again on {run.settings['confirmed_on']}, {often}."
+        )
+    lines = [
+        what,
         "",
         markdown_table(
             ("", "change", "95% interval"),
