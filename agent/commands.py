@@ -62,7 +62,7 @@ class Commands:
     def score(
         self, subject: Subject, folder: Path, split: Split, seed: int, mark: Mapping[str, float]
     ) -> tuple[Score, str]:
-        """What the artefacts of a training score, and a hash of them (of the score, where there are none).
+        """What the artefacts of a training score, and a hash of them (of what it printed, where there are none).
 
         Raises:
             TrainingFailed: the scoring command failed.
@@ -80,7 +80,7 @@ class Commands:
                 score = environment.score_of(mark[SECONDS])
             else:
                 score = environment.read_metric(printed, output)
-        return score, _hash_of_all(kept) or hashlib.sha256(repr(score.value).encode()).hexdigest()
+        return score, _hash_of_all(kept) or _hash_of(folder / "stdout.log")
 
     def _keep(self, output: Path, kept: Path) -> None:
         """Leave nothing of an output but its artefacts, below `kept`. Modes were lost: all may be run."""

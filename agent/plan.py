@@ -102,8 +102,8 @@ def plan(
     if training.self_reported and not accept_self_reported:
         raise InvalidOption(
             f"{training.metric} is self-reported: the code that is edited prints it about itself, so an edit "
-            "may raise it without doing better. Add --accept-self-reported to go on all the same: every verdict "
-            "and page will say so. Better: leave an artefact, and score it by a protected command."
+            "may raise it without doing better. Add --accept-self-reported to go on all the same: every "
+            "verdict and page will say so. Better: leave an artefact, and score it by a protected command."
         )
     if not training.policy and researcher != "language-model":
         raise InvalidOption(
@@ -226,11 +226,8 @@ def _confirmation(settings: RunSettings) -> str:
 
 def _cost(settings: RunSettings, spec: EnvironmentSpec) -> str:
     """What the whole run takes or, where its minutes are fewer, what fits into those."""
-    around = (
-        len(every_seed(settings.seeds))
-        + 2 * settings.confirmation_seeds
-        + 5 * min(5, settings.confirmation_seeds)
-    )
+    frontier = 5 * min(5, settings.confirmation_seeds) if settings.policy else 0
+    around = len(every_seed(settings.seeds)) + 2 * settings.confirmation_seeds + frontier
     an_attempt = 1 + SCREENED_SHARE * RACED_SHARE * settings.seeds
     pace = settings.workers * 60 / (spec.seconds_per_attempt + SCORE_SECONDS)
 

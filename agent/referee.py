@@ -7,6 +7,7 @@ rule itself is in `decision`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 from agent.arms import Arm
@@ -52,7 +53,7 @@ class Referee:
         fixed = None if settings.deterministic else seeds_alike(measured, settings.metric)
         if fixed is not None:
             return Verdict("void", None, None, None, alpha or 0.0, len(measured) - 1, (), fixed)
-        return judge(
+        ruling = judge(
             Arm({seed: m.score for seed, m in measured.items()}),
             self._arm(comparator, (*plan.screening, *plan.until(last))),
             self._arm(laboratory.baseline, ()),
@@ -61,6 +62,9 @@ class Referee:
             alpha=alpha or 0.0,
             noise=laboratory.noise,
         )
+        if settings.self_reported and isinstance(ruling, Verdict):
+            return replace(ruling, reason=f"{ruling.reason} (self-reported metric)")
+        return ruling
 
     def plan(self, number: int) -> SeedPlan:
         """The seeds of an attempt's race, by what became of the races of earlier rounds."""
@@ -147,7 +151,6 @@ class Referee:
         stretch = laboratory.settings.stretch_of(number)
         if stretch > 1:
             trailers["Stretch"] = str(stretch)
-        reason += " (self-reported metric)" if laboratory.settings.self_reported else ""
         laboratory.ledger.commit_result(number, verdict=outcome, reason=reason, trailers=trailers)
 
     def _arm(self, commit: str, asked: Sequence[int]) -> Arm:

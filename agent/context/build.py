@@ -36,31 +36,6 @@ _EXAMPLE = Proposal(
     ),
 )
 
-_POLICY_WORDS = {
-    "study": "You are the researcher of an automated study of entropy control in language-model training.\n"
-    "A policy is trained by the code you are shown; training spends the policy's entropy to raise its score.",
-    "scored": "outside it on held-out tasks",
-    "advice": (
-        "- A gain far smaller than the noise cannot be shown. Training less, or with a lower learning rate, also "
-        "saves\n  entropy: a control that only imitates this is not a discovery. Controls often pay only together "
-        "with a higher\n  learning rate, so one proposal may change several things that belong together.\n"
-        "- You may use the controls that the code already has, change their hyper-parameters, or write new ones.\n"
-        "- Only editable files may change. Budget, tasks, rewards and scoring are protected."
-    ),
-    "entropy": "expected entropy of the policy at the end of training, nats a token",
-}
-_PROGRAM_WORDS = {
-    "study": "You are the researcher of an automated study that improves a program by experiments.\n"
-    "Its commands run in a sandbox; what they leave is measured from outside by the metric you are shown.",
-    "scored": "by a protected command that never runs beside edited code",
-    "advice": (
-        "- A gain far smaller than the noise cannot be shown: one proposal may change several things that belong "
-        "together.\n"
-        "- Only editable files may change. Commands, data, limits of time and scoring are protected."
-    ),
-    "entropy": "null: no policy is trained here",
-}
-
 
 def instructions(*, policy: bool = True) -> str:
     """The standing part of every conversation: the task, the rules and the form of an answer.
@@ -68,8 +43,18 @@ def instructions(*, policy: bool = True) -> str:
     `policy`: a policy with an entropy is trained; else a program is, of which nothing else is known.
     """
     example = _EXAMPLE if policy else _EXAMPLE.model_copy(update={"predicted_entropy": None})
-    words = _POLICY_WORDS if policy else _PROGRAM_WORDS
-    return _fill("researcher.md", example=example.model_dump_json(indent=2), **words)
+    return _fill(
+        "researcher.md",
+        study=_fill("study_of_a_policy.md" if policy else "study_of_a_program.md").strip(),
+        scored="outside it on held-out tasks"
+        if policy
+        else "by a protected command that sees no edited code",
+        advice=_fill("advice_on_a_policy.md" if policy else "advice_on_a_program.md").strip(),
+        entropy="expected entropy of the policy at the end of training, nats a token"
+        if policy
+        else "null, since no policy is trained here",
+        example=example.model_dump_json(indent=2),
+    )
 
 
 def proposal_prompt(context: Context, limit: int = PROMPT_CHARACTERS) -> str:
