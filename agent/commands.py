@@ -62,7 +62,7 @@ class Commands:
     def score(
         self, subject: Subject, folder: Path, split: Split, seed: int, mark: Mapping[str, float]
     ) -> tuple[Score, str]:
-        """What the artefacts of a training score, and a hash of them (of what it printed, where there are none).
+        """What the artefacts of a training score, and a hash of them or, without any, of what it said.
 
         Raises:
             TrainingFailed: the scoring command failed.

@@ -68,6 +68,7 @@ class Ledger:
         path.mkdir(parents=True, exist_ok=True)
         ledger.git.run("init", "--quiet", "--template=", "--initial-branch=main", str(ledger.path))
         mark(ledger.git.git_directory)
+        _keep_bytes(ledger.git.git_directory)
         contents = {name: source.read_bytes() for name, source in files.items()}
         first = ledger._write("refs/heads/main", message, contents, replace=True)
         ledger.set_incumbent(first)
@@ -373,6 +374,13 @@ class Ledger:
                 f"{self.path} has no commit {shown!r}: list what there is with `szilard log RUN`."
             )
         return name
+
+
+def _keep_bytes(git_directory: Path) -> None:
+    """Files are checked out as they were committed, whatever a .gitattributes among them says."""
+    info = git_directory / "info"
+    info.mkdir(exist_ok=True)
+    (info / "attributes").write_text("* -text -eol -filter -ident -working-tree-encoding\n")
 
 
 def _encoded(files: Mapping[str, str]) -> dict[str, bytes]:

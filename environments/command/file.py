@@ -214,12 +214,11 @@ def _told(error: ErrorDetails, text: str) -> str:
 
 
 def _line(text: str, location: tuple[str, ...]) -> int:
-    """The line on which a key is given; else that of its table, else the last one."""
-    lines, table, last = text.splitlines(), "", max(1, len(text.splitlines()))
-    tables = {"": last}
+    """The line on which a key is given; else that of its table, else the first one."""
+    table, tables = "", {"": 1}
     keys = [part for part in location if not part.isdigit()]
     wanted = (".".join(keys[:-1]), keys[-1]) if keys else ("", "")
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(text.splitlines(), start=1):
         header = re.match(r"\s*\[([^\[\]]+)\]", line)
         if header:
             table = header[1].strip().strip("\"'")
@@ -227,9 +226,9 @@ def _line(text: str, location: tuple[str, ...]) -> int:
         key = re.match(r"\s*[\"']?([A-Za-z0-9_.-]+)[\"']?\s*=", line)
         if key and (table, key[1]) == wanted:
             return number
-        if key and table == "" and f"{key[1]}" == wanted[0]:
+        if key and table == "" and key[1] == wanted[0]:
             tables[wanted[0]] = number
-    return tables.get(".".join(keys), tables.get(wanted[0], last))
+    return tables.get(".".join(keys), tables.get(wanted[0], 1))
 
 
 def _require_inside(path: str) -> None:

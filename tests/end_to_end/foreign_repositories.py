@@ -79,12 +79,18 @@ int main(int argc, char **argv) {
     return 0;
 }
 """
+BENCH_C = """
+# Another input for every seed, so that nobody knows the answer beforehand.
+exec ./primes $((30000 + $1 % 500))
+"""
 CHECK_C = """
+import sys
 from pathlib import Path
 
 said = Path("run.stdout").read_text().split()
-is_prime = [False, False] + [True] * 29998
-for number in range(2, 174):
+below = 30000 + int(sys.argv[1]) % 500
+is_prime = [False, False] + [True] * (below - 2)
+for number in range(2, 175):
     is_prime[number * number :: number] = [False] * len(is_prime[number * number :: number])
 right = str(sum(number for number, prime in enumerate(is_prime) if prime))
 if said != [right]:
@@ -95,8 +101,8 @@ name = "primes"
 description = "Sum the primes below 30000, faster"
 repository = "primes"
 train = "make"
-run = "./primes 30000"
-score = "python3 check.py"
+run = "sh bench.sh {seed}"
+score = "python3 check.py {seed}"
 editable = ["src/*.c"]
 artefacts = ["primes"]
 time_limit = 30
@@ -179,7 +185,10 @@ def make_digits(folder: Path) -> Path:
 def make_primes(folder: Path) -> Path:
     """A slow program in C with a Makefile; no git. Returns its TOML file."""
     makefile = "primes: src/main.c\n\tcc -O1 -o primes src/main.c\n"
-    _write(folder / "primes", {"src/main.c": SLOW_C, "Makefile": makefile, "check.py": CHECK_C})
+    _write(
+        folder / "primes",
+        {"src/main.c": SLOW_C, "Makefile": makefile, "check.py": CHECK_C, "bench.sh": BENCH_C},
+    )
     return _toml(folder / "primes.toml", C_TOML)
 
 
