@@ -193,7 +193,9 @@ def read_command_file(path: Path) -> CommandFile:
     try:
         return CommandFile.model_validate(raw)
     except ValidationError as error:
-        raise InvalidCommandFile(f"{path}, {_told(error.errors()[0], text)}") from error
+        # A key that is misspelt is unknown, and another one missing: the first of these says what to do.
+        problems = sorted(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
+        raise InvalidCommandFile(f"{path}, {_told(problems[0], text)}") from error
 
 
 def _told(error: ErrorDetails, text: str) -> str:

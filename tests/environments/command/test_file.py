@@ -51,7 +51,7 @@ def test_each_kind_of_metric_is_read(tmp_path: Path, text: str) -> None:
         ("([0-9.]+)", "[0-9.]+", "line 13: metric.pattern: it needs one group"),
         ("([0-9.]+)", "([0-9.]+", "line 13: metric.pattern: this is no regular expression"),
         ("20", "twenty", "line 7: this is no TOML"),
-        (' = ["train.py"]', ' = ["../train.py"]', "line 6: editable.0: '../train.py' is no path inside"),
+        (' = ["train.py"]', ' = ["../train.py"]', "line 6: editable: '../train.py' is no path inside"),
         ("python score.py", "python 'score.py", "line 4: score: this is no command"),
         ('score = "python score.py"\n', "", "score is missing: the protected command"),
         ('artefacts = ["out.txt"]\n', "", "artefacts is missing"),
