@@ -34,11 +34,17 @@ def command_job(
     tree: Path,
     output: Path,
     seed: int,
+    *,
     cpu_seconds: float | None = None,
+    scores: bool = False,
 ) -> Job:
-    """A command in a private copy of `tree`, which is its working directory and then its output."""
-    data = {f"/data/{number}": path for number, path in enumerate(environment.data.values())}
-    links = [word for pair in zip(environment.data, data, strict=True) for word in pair]
+    """A command in a private copy of `tree`, which is its working directory and then its output.
+
+    Data that are hidden are bound only for what scores.
+    """
+    shown = {path: data for path, data in environment.data.items() if scores or not environment.hides(path)}
+    data = {f"/data/{number}": path for number, path in enumerate(shown.values())}
+    links = [word for pair in zip(shown, data, strict=True) for word in pair]
     return Job(
         name=name,
         workspace=tree,

@@ -133,7 +133,8 @@ class Commands:
         for path, source in _files_below(kept):
             if environment.is_for_scoring(path) and not (tree / path).exists():
                 _copy_file(source, tree / path)
-        outcome = self._wait(f"{subject.folder.name} score", command, tree, place / "out", seed)
+        name = f"{subject.folder.name} score"
+        outcome = self._wait(name, command, tree, place / "out", seed, scores=True)
         delete_folder(tree)
         _raise_unless_well(outcome, place, "Scoring", early=False)
         return place / "stdout.log", place / "out"
@@ -148,8 +149,10 @@ class Commands:
                 if blob_hash((tree / path).read_bytes()) != blob:
                     raise Untrusted(f"{path} is not what the ledger says after a fresh checkout")
 
-    def _wait(self, name: str, command: str, tree: Path, output: Path, seed: int) -> Outcome:
-        job = command_job(self._environment, command, name, tree, output, seed)
+    def _wait(
+        self, name: str, command: str, tree: Path, output: Path, seed: int, *, scores: bool = False
+    ) -> Outcome:
+        job = command_job(self._environment, command, name, tree, output, seed, scores=scores)
         outcome = self._executor.wait(self._executor.submit(job))
         if outcome.cancelled:
             raise Cancelled("The run is being stopped.")

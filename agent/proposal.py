@@ -18,7 +18,7 @@ class Proposal(BaseModel):
     hypothesis: str = Field(min_length=8, max_length=200, description="One line: what should help")
     mechanism: str = Field(min_length=1, max_length=4000, description="Why it should help")
     predicted_score_change: float = Field(
-        ge=-10.0, le=10.0, allow_inf_nan=False, description="Expected change of the metric"
+        ge=-1e6, le=1e6, allow_inf_nan=False, description="Expected change of the metric"
     )
     predicted_entropy: float | None = Field(
         default=None,

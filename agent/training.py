@@ -120,7 +120,7 @@ class Trainer:
                 tree,
                 folder / "out",
                 seed,
-                self._cpu_limit,
+                cpu_seconds=self._cpu_limit,
             )
         (folder / "data").mkdir()
         name = self._settings.environment

@@ -23,6 +23,7 @@ from workspaces.edits import Edit
 from workspaces.plain_text import clipped, fenced, one_line
 
 PROMPT_CHARACTERS = 160_000
+PROTECTED_CHARACTERS = 24_000
 SHOWN_CHANGES = 16
 
 _EXAMPLE = Proposal(
@@ -61,9 +62,12 @@ def proposal_prompt(context: Context, limit: int = PROMPT_CHARACTERS) -> str:
     """The request for one proposal, in at most about `limit` characters.
 
     What does not fit is left out and named: the oldest attempts first, then protected files, then
-    editable files, the largest first.
+    editable files, the largest first. Protected files that are long, such as tables of data, always are.
     """
-    shown = _Shown(_rows(context, limit), context.files, context.protected_files)
+    protected = {
+        path: text for path, text in context.protected_files.items() if len(text) <= PROTECTED_CHARACTERS
+    }
+    shown = _Shown(_rows(context, limit), context.files, protected)
     text = _render(context, shown)
     while len(text) > limit and (shorter := shown.shorter(len(text) - limit)) is not None:
         shown = shorter

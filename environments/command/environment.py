@@ -69,12 +69,16 @@ class CommandEnvironment(Environment):
     @cached_property
     def hidden_files(self) -> Mapping[str, Path]:
         """Files of the repository that no training sees: path -> file."""
-        return {path: file for path, file in self._files.items() if matches(path, self.file.hidden)}
+        return {path: file for path, file in self._files.items() if self.hides(path)}
 
     def workspace_template(self) -> Mapping[str, Path]:
         """The files of the repository, but those that are hidden and those that training is to leave."""
         left_out = {*self.hidden_files, *self.file.artefacts}
         return {path: file for path, file in self._files.items() if path not in left_out}
+
+    def hides(self, path: str) -> bool:
+        """Whether only scoring sees what lies at this path of the tree, be it a file of it or data."""
+        return matches(path, self.file.hidden)
 
     def is_frozen(self, path: str) -> bool:
         """Whether a path of the tree is the same for every attempt."""

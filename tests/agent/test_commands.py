@@ -27,7 +27,7 @@ editable = ["bin/*", "*.sh"]
 protected = ["score.sh"]
 hidden = ["answers/*"]
 artefacts = ["made/**"]
-data = { "set/words.txt" = "words.txt" }
+data = { "set/words.txt" = "words.txt", "answers/large.txt" = "large.txt" }
 time_limit = 3
 
 [metric]
@@ -37,7 +37,7 @@ range = [0.0, 10.0]
 pattern = '^right: ([0-9]+)'
 """
 TRAIN = """#!/bin/sh
-mkdir made
+mkdir made; [ -e answers ] && exit 3
 touch beside-myself bin/beside-it
 cksum lines.txt image.bin | cut -d ' ' -f 1 > made/sums.txt
 cat set/words.txt > made/words.txt
@@ -46,6 +46,7 @@ echo $1 > made/seed.txt
 SCORE = """
 right=0
 for name in sums words; do
+  [ -e answers/large.txt ] || exit 4
   cmp -s made/$name.txt answers/$name.txt && right=$((right + 1))
 done
 [ -e bin/train.sh ] && right=9
@@ -63,6 +64,7 @@ def shell(folder: Path) -> Path:
     (code / "image.bin").write_bytes(bytes(range(256)) * 9)
     (code / ".gitattributes").write_text("*.txt text eol=crlf\n*.bin filter=lfs\n")
     (folder / "words.txt").write_text("three little words\n")
+    (folder / "large.txt").write_text("large\n")
     (code / "answers" / "words.txt").write_text("three little words\n")
     (code / "answers" / "sums.txt").write_text("3723970292\n2018664936\n")
     (folder / "shell.toml").write_text(TOML)

