@@ -46,6 +46,7 @@ def show_environment(name: str, as_json: bool) -> None:
     \b
     Example:
       szilard env show countdown
+      szilard env show ./mydomain.toml
     """
     from dataclasses import asdict
 
@@ -69,7 +70,8 @@ def show_environment(name: str, as_json: bool) -> None:
         ("Trains with", " ".join(spec.train_command)),
         (
             "An attempt",
-            f"{'about' if spec.policy else 'at most'} {spec.seconds_per_attempt:g} s of training a seed, {spec.seeds} seeds",
+            f"{'about' if spec.policy else 'at most'} {spec.seconds_per_attempt:g} s of training a seed, "
+            f"{spec.seeds} seeds",
         ),
     ):
         click.echo(f"{label:<14}{value}")

@@ -43,7 +43,12 @@ def _price(ctx: click.Context, parameter: click.Parameter, given: str | None) ->
 
 @click.command(short_help="Pursue a goal to a confirmed winner.")
 @click.argument("goal")
-@click.option("--environment", default="countdown", show_default=True, help="Domain: see `szilard env list`.")
+@click.option(
+    "--environment",
+    default="countdown",
+    show_default=True,
+    help="Domain: see `szilard env list`, or a .py or .toml file.",
+)
 @click.option("--metric", help="What to optimise, such as pass@16; by default what the environment says.")
 @click.option(
     "--guard",
@@ -184,6 +189,7 @@ def command(
     \b
     Example:
       szilard run "Solve more countdown problems in up to 16 tries" --attempts 8 --guard pass@1=0.02
+      szilard run "Sum the primes faster" --environment ./primes.toml --model NAME
     """
     if researcher not in (None, "language-model") and model is not None:
         raise click.UsageError(
