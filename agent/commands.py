@@ -16,7 +16,7 @@ from pathlib import Path
 from agent.command_job import command_job
 from agent.failures import Cancelled, TrainingFailed, Untrusted, last_lines, raise_failure
 from agent.training import Subject, redact_folder
-from environments.base import Score, Split, matches
+from environments.base import Score, Split, SzilardError, matches
 from environments.command.environment import CommandEnvironment
 from workspaces.executors.base import Executor, Outcome
 from workspaces.folders import delete_folder, entries_of
@@ -36,26 +36,36 @@ class Commands:
         self._executor = executor
         self._hidden = {path: _hash_of(file) for path, file in environment.hidden_files.items()}
 
-    def finish(
-        self, subject: Subject, folder: Path, outcome: Outcome, place: Path, seed: int
-    ) -> dict[str, float]:
-        """Keep the artefacts of a training that has ended, and run what it made, if there is a run command.
-
-        `place` is an unused folder whose name tells nothing, `seed` one that no training was told. Returns
-        the CPU seconds that were measured of the program.
+    def keep(self, folder: Path, outcome: Outcome) -> None:
+        """Keep the artefacts of a training that has ended, and nothing else that it left.
 
         Raises:
-            TrainingFailed: a command failed, or no artefact came of it.
-            DiskFull, Untrusted, Cancelled: as a training's.
+            TrainingFailed: it failed, or left no artefact.
+            DiskFull, Untrusted: as `raise_failure` says.
         """
-        raise_failure(outcome, folder, 0, wrote=True)
-        kept = folder / "out" / "policy"
-        self._keep(folder / "out", kept)
+        try:
+            raise_failure(outcome, folder, 0, wrote=True)
+        except SzilardError:
+            delete_folder(folder / "out")
+            raise
+        self._keep(folder / "out", folder / "out" / "policy")
+
+    def run(
+        self, subject: Subject, folder: Path, outcome: Outcome, place: Path, seed: int
+    ) -> dict[str, float]:
+        """Run what a training made, if there is a run command. Returns the CPU seconds of the program.
+
+        `place` is an unused folder whose name tells nothing, `seed` one that no training was told.
+
+        Raises:
+            TrainingFailed: the command failed.
+            Cancelled: the run is being stopped.
+        """
         command = self._environment.file.run
         if command is None:
             return {SECONDS: outcome.cpu_seconds}
         try:
-            return {SECONDS: self._run(command, subject, folder, kept, place, seed)}
+            return {SECONDS: self._run(command, subject, folder, place, seed)}
         finally:
             delete_folder(place)
 
@@ -80,6 +90,7 @@ class Commands:
                 score = environment.score_of(mark[SECONDS])
             else:
                 score = environment.read_metric(printed, output)
+            delete_folder(output)
         return score, _hash_of_all(kept) or _hash_of(folder / "stdout.log")
 
     def _keep(self, output: Path, kept: Path) -> None:
@@ -101,11 +112,12 @@ class Commands:
             if not any(matches(path, (glob,)) for path in there):
                 raise TrainingFailed(f"Training ended with exit code 0 but left no {glob}", early=True)
 
-    def _run(self, command: str, subject: Subject, folder: Path, kept: Path, place: Path, seed: int) -> float:
+    def _run(self, command: str, subject: Subject, folder: Path, place: Path, seed: int) -> float:
         delete_folder(place)
-        tree = place / "tree"
+        kept, tree = folder / "out" / "policy", place / "tree"
         self._copy(subject, subject.commit, tree, lambda path: True)
-        shutil.copytree(kept, tree, dirs_exist_ok=True)
+        for path, source in _files_below(kept):
+            _copy_file(source, tree / path)
         outcome = self._wait(f"{subject.folder.name} run", command, tree, place / "out", seed)
         redact_folder(place)
         for name in ("stdout.log", "stderr.log"):
@@ -113,8 +125,7 @@ class Commands:
         _raise_unless_well(outcome, place, "Running", early=True)
         for path, source in _files_below(place / "out"):
             if self._environment.is_artefact(path):
-                (kept / path).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(source, kept / path)
+                _copy_file(source, kept / path)
         shutil.copy(place / "stdout.log", kept / RUN_PRINTED)
         return outcome.cpu_seconds
 
@@ -179,8 +190,13 @@ def _files_below(folder: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _copy_file(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copy(source, target)
+    """Raises TrainingFailed where the target cannot be a file: one that training left stands in its way."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, target)
+    except OSError as error:
+        told = f"{target.name} cannot be put where it belongs: {error.strerror}"
+        raise TrainingFailed(told, early=False) from error
 
 
 def _hash_of(file: Path) -> str:

@@ -189,17 +189,19 @@ class Measurer:
                 delete_folder(folder)
                 folder.parent.mkdir(parents=True, exist_ok=True)
                 os.replace(unnamed, folder)
+        touched = subject.workspace.changed(subject.commit)
         measured = dict[str, float]()
         if self._commands is not None:
-            place, told = self._unnamed(f"run {key.digest} {subject.folder}"), self._unseen_seed(split, seed)
-            measured = self._commands.finish(subject, folder, outcome, place, told)
+            self._commands.keep(folder, outcome)
         else:
             rows = read_trace(folder / "out" / "trace.jsonl")
             wrote = (folder / "out" / "policy" / WEIGHTS_FILE).is_file()
             raise_failure(outcome, folder, len(rows), wrote=wrote)
-        touched = subject.workspace.changed(subject.commit)
         if touched:
             raise Untrusted(f"Files changed while it trained: {', '.join(touched[:5])}")
+        if self._commands is not None:
+            place, told = self._unnamed(f"run {key.digest} {subject.folder}"), self._unseen_seed(split, seed)
+            measured = self._commands.run(subject, folder, outcome, place, told)
         seconds = {"wall_seconds": outcome.wall_seconds, "cpu_seconds": outcome.cpu_seconds}
         mark = {"key": key.digest, **seconds, **measured}
         temporary = folder / (TRAINED_FILE + ".tmp")

@@ -56,6 +56,13 @@ class MetricTable(BaseModel):
             raise ValueError("give two finite numbers, the lower one first, such as [0.0, 1.0]")
         return given
 
+    @field_validator("file")
+    @classmethod
+    def _file_inside(cls, given: str | None) -> str | None:
+        if given is not None:
+            _require_inside(given)
+        return given
+
     @field_validator("pattern")
     @classmethod
     def _one_group(cls, given: str | None) -> str | None:
