@@ -72,6 +72,23 @@ def probe_baseline(
     ]
 
 
+def probe_commands(baseline: Mapping[int, Measurement], metric: str, deterministic: bool) -> list[Probe]:
+    """What the baseline of commands shows: seeds that do something, and noise to test against."""
+    values = [m.score.metrics[metric].value for m in baseline.values()]
+    varies = Probe(
+        "seeds differ in the metric",
+        len(set(values)) > 1,
+        f"{metric} takes {len(set(values))} values on {len(values)} seeds; without noise no gain is tested",
+    )
+    if deterministic:
+        return [varies]
+    hashes = {m.policy_hash for m in baseline.values()}
+    used = len(hashes) == len(baseline)
+    left = f"{len(baseline)} seeds left {len(hashes)} different results"
+    remedy = "" if used else "; the train command is to use the seed that it is told"
+    return [Probe("every seed leaves something else", used, left + remedy), varies]
+
+
 def require(probes: list[Probe]) -> None:
     """Stop at the first probe that failed.
 

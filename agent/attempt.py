@@ -90,7 +90,8 @@ class Attempt:
                 return {**fixed, "ended": "refused", "reason": reason}
             folder.keep_proposal(repairs, proposed)
         proposal = proposed.proposal
-        self._tell(number, "propose", hypothesis=proposal.hypothesis, detail=_prediction(proposal))
+        told = _prediction(proposal, policy=laboratory.spec.policy)
+        self._tell(number, "propose", hypothesis=proposal.hypothesis, detail=told)
         return fixed
 
     def _ask(self, number: int, parent: int, commit: str, repairs: int) -> Proposed:
@@ -163,7 +164,7 @@ class Attempt:
             mechanism=proposal.mechanism,
             researcher=proposed.researcher,
             predicted_score_change=proposal.predicted_score_change,
-            predicted_entropy=proposal.predicted_entropy,
+            predicted_entropy=proposal.predicted_entropy if self.laboratory.spec.policy else None,
             repair=state["repairs"],
         )
 
@@ -180,6 +181,9 @@ class Attempt:
 
     def _check(self, state: AttemptState) -> AttemptState:
         self._tell(state["number"], "check")
+        if not self.laboratory.spec.policy:
+            # What a foreign repository imports, and from where, only its own command can tell.
+            return {}
         try:
             check_code(self.laboratory.ledger.files(state["code_commit"]))
         except CheckFailed as error:
@@ -290,8 +294,7 @@ def _after_decision(state: AttemptState) -> str:
     return "train" if state["racing"] else "end"
 
 
-def _prediction(proposal: Proposal) -> str:
-    return (
-        f"predicts {proposal.predicted_score_change:+.4f} and final entropy "
-        f"{proposal.predicted_entropy:.3f} nats a token"
-    )
+def _prediction(proposal: Proposal, *, policy: bool) -> str:
+    entropy = proposal.predicted_entropy if policy else None
+    final = "" if entropy is None else f" and final entropy {entropy:.3f} nats a token"
+    return f"predicts {proposal.predicted_score_change:+.4f}{final}"

@@ -86,7 +86,7 @@ def confirm(confirming: Confirming, in_parallel: InParallel) -> dict[str, Any]:
         return standing
     split = Split.CONFIRMATION if winner else Split.SELECTION
     contenders = _contenders(confirming, winner, split)
-    confirming.observer(Message(_announcement(winner, contenders, split)))
+    confirming.observer(Message(_announcement(winner, contenders, split, confirming.settings)))
     _measure(confirming, contenders, split, in_parallel)
     result = _result(confirming, contenders, winner, split)
     if result["confirmed"]:
@@ -256,9 +256,9 @@ def _slug(label: str) -> str:
     return "-".join("".join(c if c.isalnum() else " " for c in label).split())
 
 
-def _announcement(winner: int, contenders: Sequence[Contender], split: Split) -> str:
+def _announcement(winner: int, contenders: Sequence[Contender], split: Split, settings: RunSettings) -> str:
     trainings = sum(len(contender.seeds) for contender in contenders)
     if winner:
-        where = "on fresh seeds and sealed tasks, beside the frontier"
+        where = f"on {settings.confirmed_on}" + (", beside the frontier" if settings.policy else "")
         return f"Confirming attempt {winner} {where}: {trainings} trainings."
     return f"Nothing was kept. Drawing the frontier on the {split} split: at most {trainings} trainings."

@@ -29,7 +29,12 @@ HOLDING_FLAGS = ("moves_entropy", "needs_reference")
 
 
 def diagnosis_of(history: History, folder: Path, commit: str) -> EntropyDiagnosis | None:
-    """The diagnosis of a commit by the trace in an attempt's folder; None unless it was measured there."""
+    """The diagnosis of a commit by the trace in an attempt's folder; None unless it was measured there.
+
+    None too where no policy is trained: then nothing has an entropy.
+    """
+    if not history.measurer.environment.spec.policy:
+        return None
     key = history.measurer.key(commit, SCREENING_SEED, Split.SELECTION)
     training = folder / f"{Split.SELECTION}-{SCREENING_SEED}"
     if history.measurer.store.get(key) is None or trained(training, key) is None:

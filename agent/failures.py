@@ -53,10 +53,10 @@ class Cancelled(SzilardError):
     """The run was stopped, or nobody wants to know any more, while this was measured; nothing was stored."""
 
 
-def raise_failure(outcome: Outcome, folder: Path, steps: int) -> None:
+def raise_failure(outcome: Outcome, folder: Path, steps: int, *, wrote: bool) -> None:
     """Raise what a training's outcome and the files in its folder amount to; nothing if it left a policy.
 
-    `steps` is how many rows its trace has.
+    `steps` is how many rows its trace has, `wrote` whether it left what is to be scored.
 
     A training that ran out of disk says nothing about its code. What it wrote is deleted: where that makes
     room it is not to be trusted, else nobody can go on.
@@ -69,16 +69,15 @@ def raise_failure(outcome: Outcome, folder: Path, steps: int) -> None:
         raise Untrusted(f"Went over its budget: {outcome.limit}")
     if outcome.limit is not None:
         raise TrainingFailed(f"Ended by its limit: {outcome.limit}", early=False)
-    wrote = (folder / "out" / "policy" / WEIGHTS_FILE).is_file()
     if (outcome.exit_code != 0 or not wrote) and _ran_out_of_disk(folder):
         delete_folder(folder / "out")
         if shutil.disk_usage(folder).free < LEAST_FREE_BYTES:
             raise DiskFull(
                 f"The disk of {folder} is full. Free some space, then resume the run; nothing is lost."
             )
-        raise Untrusted(f"Ran out of disk: {_error_line(_last_lines(folder / 'stderr.log'))}")
+        raise Untrusted(f"Ran out of disk: {_error_line(last_lines(folder / 'stderr.log'))}")
     if outcome.exit_code != 0:
-        last = _last_lines(folder / "stderr.log")
+        last = last_lines(folder / "stderr.log")
         error = _error_line(last)
         if OVERSPENT in error and not early:
             raise Untrusted(f"Went over its budget: {error}")
@@ -92,10 +91,10 @@ def _ran_out_of_disk(folder: Path) -> bool:
     """By the room that is left, or by what the training said: it may have been there for a moment only."""
     if shutil.disk_usage(folder).free < LEAST_FREE_BYTES:
         return True
-    return os.strerror(errno.ENOSPC).lower() in _last_lines(folder / "stderr.log").lower()
+    return os.strerror(errno.ENOSPC).lower() in last_lines(folder / "stderr.log").lower()
 
 
-def _last_lines(path: Path, most: int = 2000) -> str:
+def last_lines(path: Path, most: int = 2000) -> str:
     """The end of a log, cleaned."""
     try:
         with path.open("rb") as file:

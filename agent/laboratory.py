@@ -6,6 +6,7 @@ Owns the shared parts and the context of a proposal; the steps of an attempt are
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from agent.researchers.base import Context, Researcher
 from agent.search import hill_climb
 from agent.seeds import block_after, every_seed
 from agent.settings import RunSettings
-from environments.base import EnvironmentSpec
+from environments.base import EnvironmentSpec, matches
 from workspaces.ledger import Ledger
 
 
@@ -84,6 +85,7 @@ class Laboratory:
         ]
         entries = tuple(self.history.entry(record) for record in records)
         baseline = self.history.baseline_entry(self.settings.metric, every_seed(self.settings.seeds))
+        files = self._editable_files(commit)
         return Context(
             goal=self.settings.goal,
             spec=self.spec,
@@ -91,11 +93,21 @@ class Laboratory:
             attempts=self.settings.allowed.attempts,
             seed=self.measurer.derived(f"propose:{self.settings.seed}:{number}"),
             parent=parent,
-            files=self.history.files(commit),
-            protected_files=self.ledger.files(commit, self.spec.protected),
+            files=files,
+            protected_files=self._protected_files(commit, files),
             baseline=baseline,
             incumbent=next((entry for entry in entries if entry.number == parent), baseline),
             history=entries,
             noise=self.noise,
             diagnostics=diagnosis_text(self.history, self.directory, parent, commit),
         )
+
+    def _editable_files(self, commit: str) -> Mapping[str, str]:
+        found = self.history.files(commit)
+        return {path: text for path, text in found.items() if not matches(path, self.spec.protected)}
+
+    def _protected_files(self, commit: str, editable: Mapping[str, str]) -> Mapping[str, str]:
+        """What may be read and not changed: in a foreign repository all that is not editable."""
+        if self.spec.policy:
+            return self.ledger.files(commit, self.spec.protected)
+        return {path: text for path, text in self.ledger.files(commit).items() if path not in editable}

@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from agent.commands import Commands
 from agent.failures import (
     WEIGHTS_FILE,
     Cancelled,
@@ -32,6 +33,7 @@ from agent.trace import law_of, read_trace
 from agent.training import Rewards, Subject, Trainer
 from agent.watch import Watch
 from environments.base import Environment, InvalidPolicy, Score, Split
+from environments.command.environment import CommandEnvironment
 from environments.registry import is_path
 from workspaces.executors.base import Executor
 from workspaces.folders import delete_folder
@@ -65,7 +67,11 @@ class Measurer:
         self.store = store
         self.scorer = scorer
         self.trainer = Trainer(settings, environment, executor, rewards)
-        self._policy = _hash_of(sorted(environment.starting_policy().iterdir()))
+        self._commands: Commands | None = None
+        if isinstance(environment, CommandEnvironment):
+            self._commands, self._policy = Commands(environment, ledger, executor), "none"
+        else:
+            self._policy = _hash_of(sorted(environment.starting_policy().iterdir()))
         source = settings.environment
         self._domain = f"{environment.spec.name} {environment.spec.version}"
         if is_path(source):
@@ -170,9 +176,7 @@ class Measurer:
     ) -> None:
         key = self.key(subject.commit, seed, split)
         folder = subject.folder / f"{split}-{seed}"
-        # Code under research sees where its folders are mounted from: the path must not tell what it is for.
-        place = self.store.directory.parent / TRAININGS
-        unnamed = place / f"{_number(self.settings.secret, f'{key.digest} {subject.folder}'):08x}"
+        unnamed = self._unnamed(f"{key.digest} {subject.folder}")
 
         def score(updates: int, policy: Path, seconds: float) -> Score | None:
             return self._score_snapshot(snapshot_key(key, updates), policy, seconds)
@@ -185,12 +189,21 @@ class Measurer:
                 delete_folder(folder)
                 folder.parent.mkdir(parents=True, exist_ok=True)
                 os.replace(unnamed, folder)
-        rows = read_trace(folder / "out" / "trace.jsonl")
-        raise_failure(outcome, folder, len(rows))
         touched = subject.workspace.changed(subject.commit)
+        measured = dict[str, float]()
+        if self._commands is not None:
+            self._commands.keep(folder, outcome)
+        else:
+            rows = read_trace(folder / "out" / "trace.jsonl")
+            wrote = (folder / "out" / "policy" / WEIGHTS_FILE).is_file()
+            raise_failure(outcome, folder, len(rows), wrote=wrote)
         if touched:
             raise Untrusted(f"Files changed while it trained: {', '.join(touched[:5])}")
-        mark = {"key": key.digest, "wall_seconds": outcome.wall_seconds, "cpu_seconds": outcome.cpu_seconds}
+        if self._commands is not None:
+            place, told = self._unnamed(f"run {key.digest} {subject.folder}"), self._unseen_seed(split, seed)
+            measured = self._commands.run(subject, folder, outcome, place, told)
+        seconds = {"wall_seconds": outcome.wall_seconds, "cpu_seconds": outcome.cpu_seconds}
+        mark = {"key": key.digest, **seconds, **measured}
         temporary = folder / (TRAINED_FILE + ".tmp")
         temporary.write_text(json.dumps(mark))
         os.replace(temporary, folder / TRAINED_FILE)
@@ -225,9 +238,14 @@ class Measurer:
         rows = read_trace(folder / "out" / "trace.jsonl")
         started = time.monotonic()
         try:
-            weights = _hash_of_weights(policy)
-            opened = self.settings.opened if split is Split.CONFIRMATION else ()
-            score = self._scored(partial(self.scorer.score, policy, split, self._tasks_seed(split), opened))
+            if self._commands is not None:
+                told = self._unseen_seed(split, seed)
+                score, weights = self._commands.score(subject, folder, split, told, mark)
+            else:
+                weights = _hash_of_weights(policy)
+                opened = self.settings.opened if split is Split.CONFIRMATION else ()
+                tasks = self._tasks_seed(split)
+                score = self._scored(partial(self.scorer.score, policy, split, tasks, opened))
         except InvalidPolicy as error:
             raise TrainingFailed(str(error), early=False) from error
         name = _infinite(score)
@@ -259,6 +277,15 @@ class Measurer:
     def derived(self, purpose: str) -> int:
         """A 31-bit number for a purpose, equal for runs of an equal `--seed` anywhere."""
         return _number(f"szilard {self.settings.seed}", purpose)
+
+    def _unnamed(self, purpose: str) -> Path:
+        """A folder for a job: code under research sees where it is mounted from; the path tells nothing."""
+        number = _number(self.settings.secret, purpose)
+        return self.store.directory.parent / TRAININGS / f"{number:08x}"
+
+    def _unseen_seed(self, split: Split, seed: int) -> int:
+        """The seed that running and scoring are told: no training can know it."""
+        return _number(self.settings.secret, f"unseen:{split}:{seed}")
 
     def _tasks_seed(self, split: Split) -> int:
         """Which tasks are scored."""

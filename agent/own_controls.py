@@ -11,9 +11,8 @@ from pathlib import Path
 
 from agent.control_check import Checked, ControlRefused, check_controls
 from agent.settings import RunSettings
-from environments.base import Environment
+from environments.base import Environment, matches
 from workspaces.controls import read_control, refuse_taken, tuning
-from workspaces.edits import matches
 
 FOLDER = "controls"
 

@@ -68,6 +68,7 @@ def plan(
     tokens: int | None = None,
     dollars: float | None = None,
     price: tuple[float, float] | None = None,
+    accept_self_reported: bool = False,
 ) -> RunSettings:
     """Check the options of a run.
 
@@ -99,6 +100,17 @@ def plan(
         seed=seed,
         sandbox=sandbox,
     )
+    if training.self_reported and not accept_self_reported:
+        raise InvalidOption(
+            f"{training.metric} is self-reported: the code that is edited prints it about itself, so an edit "
+            "may raise it without doing better. Add --accept-self-reported to go on all the same: every "
+            "verdict and page will say so. Better: leave an artefact, and score it by a protected command."
+        )
+    if not training.policy and researcher != "language-model":
+        raise InvalidOption(
+            f"The {researcher} researcher chooses among entropy controls, and {environment} has none: name a "
+            "language model that proposes edits, --model NAME (with OPENAI_API_KEY or OPENAI_BASE_URL)."
+        )
     settings = RunSettings(
         **dict(training)
         | {
@@ -170,6 +182,10 @@ def plan_training(
         seed=seed,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         versions={"python": platform.python_version(), **{name: version(name) for name in SHOWN_VERSIONS}},
+        policy=spec.policy,
+        self_reported=spec.self_reported,
+        deterministic=spec.deterministic,
+        confirmed_on=spec.confirmed_on,
     )
 
 
@@ -196,8 +212,7 @@ def describe(settings: RunSettings) -> list[str]:
         f"Decision: 1 screening seed, then up to {settings.seeds} evidence seeds"
         + (f" to show more than {settings.minimum_effect:+g}; " if settings.minimum_effect else "; ")
         + f"the chance to keep any useless edit is held at {settings.alpha:g} over the run",
-        f"Confirmation: {settings.confirmation_seeds} fresh seeds on sealed tasks, "
-        "beside the frontier of learning rate and length",
+        _confirmation(settings),
         f"Researcher: {who}; search: {settings.search}; seed {settings.seed}",
         *([f"Your controls: {', '.join(settings.controls)}{first}"] if settings.controls else []),
         f"Machine: {_counted(settings.workers, 'worker')} on {settings.device}, sandbox: {settings.sandbox}"
@@ -206,13 +221,15 @@ def describe(settings: RunSettings) -> list[str]:
     ]
 
 
+def _confirmation(settings: RunSettings) -> str:
+    again = f"Confirmation: on {settings.confirmed_on}, {settings.confirmation_seeds} seeds"
+    return f"{again}, beside the frontier of learning rate and length" if settings.policy else again
+
+
 def _cost(settings: RunSettings, spec: EnvironmentSpec) -> str:
     """What the whole run takes or, where its minutes or training seconds are fewer, what fits into those."""
-    around = (
-        len(every_seed(settings.seeds))
-        + 2 * settings.confirmation_seeds
-        + 5 * min(5, settings.confirmation_seeds)
-    )
+    frontier = 5 * min(5, settings.confirmation_seeds) if settings.policy else 0
+    around = len(every_seed(settings.seeds)) + 2 * settings.confirmation_seeds + frontier
     an_attempt = 1 + SCREENED_SHARE * RACED_SHARE * settings.seeds
     pace = settings.workers * 60 / (spec.seconds_per_attempt + SCORE_SECONDS)
 

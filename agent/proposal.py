@@ -18,9 +18,13 @@ class Proposal(BaseModel):
     hypothesis: str = Field(min_length=8, max_length=200, description="One line: what should help")
     mechanism: str = Field(min_length=1, max_length=4000, description="Why it should help")
     predicted_score_change: float = Field(
-        ge=-10.0, le=10.0, allow_inf_nan=False, description="Expected change of the metric"
+        ge=-1e6, le=1e6, allow_inf_nan=False, description="Expected change of the metric"
     )
-    predicted_entropy: float = Field(
-        ge=0.0, le=20.0, allow_inf_nan=False, description="Expected final entropy, nats a token"
+    predicted_entropy: float | None = Field(
+        default=None,
+        ge=0.0,
+        le=20.0,
+        allow_inf_nan=False,
+        description="Expected final entropy, nats a token; null where no policy is trained",
     )
     edits: tuple[Edit, ...] = Field(min_length=1, max_length=32)

@@ -61,6 +61,8 @@ def figures(
         _add_mean(trailers, "Entropy-Start", evidence, lambda m: m.entropy_start)
         _add_mean(trailers, "Entropy-End", evidence, lambda m: m.entropy_end)
         trailers["Train-Seconds"] = f"{sum(m.wall_seconds for m in measured.values()):.1f}"
+    if settings.self_reported:
+        trailers["Metric-Source"] = "self-reported"
     trailers["Sandbox"] = settings.sandbox
     return trailers
 

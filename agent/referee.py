@@ -7,6 +7,7 @@ rule itself is in `decision`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 from agent.arms import Arm
@@ -49,10 +50,10 @@ class Referee:
         """
         laboratory, settings = self.laboratory, self.laboratory.settings
         measured = self._measured(code, plan.until(last))
-        fixed = seeds_alike(measured, settings.metric)
+        fixed = None if settings.deterministic else seeds_alike(measured, settings.metric)
         if fixed is not None:
             return Verdict("void", None, None, None, alpha or 0.0, len(measured) - 1, (), fixed)
-        return judge(
+        ruling = judge(
             Arm({seed: m.score for seed, m in measured.items()}),
             self._arm(comparator, (*plan.screening, *plan.until(last))),
             self._arm(laboratory.baseline, ()),
@@ -61,6 +62,9 @@ class Referee:
             alpha=alpha or 0.0,
             noise=laboratory.noise,
         )
+        if settings.self_reported and isinstance(ruling, Verdict):
+            return replace(ruling, reason=f"{ruling.reason} (self-reported metric)")
+        return ruling
 
     def plan(self, number: int) -> SeedPlan:
         """The seeds of an attempt's race, by what became of the races of earlier rounds."""

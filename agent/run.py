@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from agent import extension, fsck, noise, own_controls
-from agent.assess import Probe, Unsuitable, probe_baseline, probe_scoring, require
+from agent.assess import Probe, Unsuitable, probe_baseline, probe_commands, probe_scoring, require
 from agent.budget import Budget
 from agent.diagnosing import keep_baseline_diagnosis
 from agent.ending import Ending
@@ -223,8 +223,10 @@ class Run:
             raise
         word.unlink(missing_ok=True)
 
-    def _assess(self) -> Score:
-        """The quick probes of the scorer; cached, since they cost two scorings."""
+    def _assess(self) -> Score | None:
+        """The quick probes of the scorer; cached, since they cost two scorings. None where no policy is."""
+        if not self.settings.policy:
+            return None
         path = self.directory / "start.json"
         if path.exists():
             return read_score(path)
@@ -237,7 +239,7 @@ class Run:
         write_json(path, start.to_json())
         return start
 
-    def _baseline(self, start: Score) -> Mapping[int, Measurement]:
+    def _baseline(self, start: Score | None) -> Mapping[int, Measurement]:
         commit, seeds = self.ledger.tags()["baseline"], every_seed(self.settings.seeds)
         done = self.history.measurements(commit, Split.SELECTION, seeds)
         folder = self.directory / "attempts" / "0000"
@@ -252,7 +254,7 @@ class Run:
             except TrainingFailed as error:
                 raise SzilardError(
                     f"The template of {self.spec.name} cannot be trained as it is: {error.headline} "
-                    f"(log: {folder / f'{Split.SELECTION}-{seed}'}/stderr.log). Mend it and start anew."
+                    f"(logs: {folder / f'{Split.SELECTION}-{seed}'}). Mend it and start anew."
                 ) from error
             metric = measured.score.metrics[self.settings.metric]
             self.observer(
@@ -272,7 +274,10 @@ class Run:
         self.workers.each(measure, [seed for seed in seeds if seed not in done])
         baseline = self.history.measurements(commit, Split.SELECTION, seeds)
         self.measurer.limit_cpu(list(baseline.values()))
-        probes = probe_baseline(start, baseline, self.settings.metric, self.settings.direction)
+        if start is not None:
+            probes = probe_baseline(start, baseline, self.settings.metric, self.settings.direction)
+        else:
+            probes = probe_commands(baseline, self.settings.metric, self.settings.deterministic)
         for probe in probes:
             self.observer(Message(f"  {probe.name}: {'yes' if probe.passed else 'NO'} ({probe.finding})"))
         self._require(probes)

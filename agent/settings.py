@@ -69,6 +69,12 @@ class TrainingSettings(BaseModel):
     )
     created: str
     versions: dict[str, str]
+    policy: bool = Field(default=True, description="a policy with an entropy is trained")
+    self_reported: bool = Field(default=False, description="code that may be edited prints the metric")
+    deterministic: bool = Field(default=False, description="a seed changes nothing but timing")
+    confirmed_on: str = Field(
+        default="fresh seeds and sealed tasks", description="what the confirmation rests on"
+    )
 
     @property
     def seal(self) -> int:

@@ -55,9 +55,10 @@ def summarise(
         )
         following = f"szilard status {directory}"
     elif winner is None:
+        unopened = "; the sealed tasks were not opened" if settings.policy else ""
         paragraph = (
             f"{opening} Nothing was worth keeping: no edit improved {settings.metric} beyond seed noise "
-            f"within {settings.seeds} evidence seeds. That is a result; the sealed tasks were not opened."
+            f"within {settings.seeds} evidence seeds. That is a result{unopened}."
         )
         following = f"szilard log {directory}"
     else:
@@ -73,6 +74,8 @@ def summarise(
         )
         if "stands" in confirmation:
             paragraph += " Nothing better was kept since, so that confirmation stands."
+    if settings.self_reported:
+        paragraph += f" {settings.metric} is self-reported: the code under research prints it about itself."
     if settings.sandbox == "none":
         paragraph += " NOTHING ISOLATED THE CODE UNDER RESEARCH (--sandbox none)."
     spent = read_spent(directory, settings.price)
@@ -104,7 +107,7 @@ def _finding(winner: int, settings: RunSettings, confirmation: Mapping[str, Any]
     if confirmation["selection_change"] is not None:
         optimism = f" Selection had seen {signed(confirmation['selection_change'])}."
     return (
-        f"Attempt {winner} won ({confirmation['hypothesis']}). {verdict}: on fresh seeds and sealed tasks "
+        f"Attempt {winner} won ({confirmation['hypothesis']}). {verdict}: on {settings.confirmed_on} "
         f"{metric} goes from {means[0]:.4f} to {means[1]:.4f}, a change of "
         f"{signed(confirmation['change'])} (95% interval {span(confirmation['interval'])})"
         f"{_ends(confirmation['metrics'])}.{optimism} {_place(confirmation)}"

@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from agent.command_job import command_job
 from agent.failures import Cancelled, StoppedEarly, TrainingFailed
 from agent.settings import TrainingSettings
 from agent.watch import Watch, Watcher, snapshots_of
 from environments.base import Environment, Score
+from environments.command.environment import CommandEnvironment
 from environments.registry import is_path
 from workspaces.executors.base import Executor, Job, Limits, Outcome
 from workspaces.folders import delete_folder, entries_of
@@ -95,7 +97,7 @@ class Trainer:
                 outcome = self._wait_and_watch(handle, folder, watch, score, ended)
         finally:
             del self._jobs[name]
-            _redact(folder)
+            redact_folder(folder)
         if outcome.cancelled:
             raise Cancelled("The training was cancelled.")
         return outcome
@@ -108,8 +110,19 @@ class Trainer:
 
     def _job(self, subject: Subject, folder: Path, seed: int) -> Job:
         (folder / "out").mkdir(parents=True)
-        (folder / "data").mkdir()
         spec, device = self._environment.spec, self._settings.device
+        if isinstance(self._environment, CommandEnvironment):
+            tree, label = subject.workspace.path, f"{subject.folder.name} {folder.name}"
+            return command_job(
+                self._environment,
+                self._environment.file.train,
+                label,
+                tree,
+                folder / "out",
+                seed,
+                cpu_seconds=self._cpu_limit,
+            )
+        (folder / "data").mkdir()
         name = self._settings.environment
         if is_path(name):
             shutil.copy(name, folder / "data" / Path(name).name)
@@ -169,7 +182,7 @@ class Trainer:
         return outcome
 
 
-def _redact(folder: Path) -> None:
+def redact_folder(folder: Path) -> None:
     """Take secrets out of all that a training wrote, before anything of it is read.
 
     Raises:

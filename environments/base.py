@@ -6,10 +6,12 @@ Owns the contract and its records; it neither trains, nor samples, nor touches g
 from __future__ import annotations
 
 import hashlib
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -123,7 +125,9 @@ class EnvironmentSpec:
     """What a domain is, in one place; everything a person or a researcher must know before training.
 
     `budget` is what one training may spend: rollout `tokens` and optimiser `updates`. A change of the metric
-    by less than `minimum_effect` is of no interest, however sure.
+    by less than `minimum_effect` is of no interest, however sure. `policy`: a policy with an entropy is
+    trained; without one nothing is said of entropy. `self_reported`: code that may be edited prints the
+    metric. `deterministic`: a seed changes nothing but timing. `confirmed_on`: what a confirmation rests on.
     """
 
     name: str
@@ -142,10 +146,26 @@ class EnvironmentSpec:
     seconds_per_attempt: float
     seeds: int
     minimum_effect: float = 0.0
+    policy: bool = True
+    self_reported: bool = False
+    deterministic: bool = False
+    confirmed_on: str = "fresh seeds and sealed tasks"
 
     def better(self, change: float) -> float:
         """The change of the primary metric, signed so that positive is an improvement."""
         return change if self.direction == "maximise" else -change
+
+
+def matches(path: str, globs: Sequence[str]) -> bool:
+    """Whether a path matches one of the globs: `*` and `?` stay inside a folder, `**` crosses folders."""
+    return any(_pattern(glob).fullmatch(path) for glob in globs)
+
+
+@lru_cache(maxsize=512)
+def _pattern(glob: str) -> re.Pattern[str]:
+    tokens = {"**/": "(?:[^/]+/)*", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    parts = re.split(r"(\*\*/|\*\*|\*|\?)", glob)
+    return re.compile("".join(tokens.get(part, re.escape(part)) for part in parts), re.DOTALL)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Finds an environment: built in, an entry point of an installed package, or a file by path.
+"""Finds an environment: built in, an entry point of an installed package, or a Python or TOML file by path.
 
 Owns names and loading, and nothing of what an environment does. Whatever is wrong with one is said in a
 sentence with file and line, and leaves the others alone.
@@ -70,8 +70,9 @@ def load(name: str) -> Environment:
         InvalidEnvironment: there is none (names the nearest), or it is broken (names file and line).
     """
     if name.endswith(".toml"):
-        described = importlib.import_module("environments.command.environment").CommandEnvironment(Path(name))
-        return cast(Environment, described)
+        from environments.command.environment import CommandEnvironment
+
+        return CommandEnvironment(Path(name))
     if is_path(name):
         return _from_file(Path(name))
     if name in BUILT_IN:

@@ -17,8 +17,8 @@ from workspaces.trailers import read_proposal
 class AttemptRecord:
     """What the ledger knows of one attempt; the last four are empty while it is unfinished.
 
-    `predicted_score_change` is in units of the metric, `predicted_entropy` in nats a token; `trailers`
-    are all trailers of the result commit; `repairs` counts how often the code was mended.
+    `predicted_score_change` is in units of the metric, `predicted_entropy` in nats a token, if any;
+    `trailers` are all trailers of the result commit; `repairs` counts how often the code was mended.
     """
 
     number: int
@@ -27,7 +27,7 @@ class AttemptRecord:
     hypothesis: str
     mechanism: str
     predicted_score_change: float
-    predicted_entropy: float
+    predicted_entropy: float | None
     code_commit: str | None
     result_commit: str | None
     verdict: str | None
@@ -49,6 +49,7 @@ def read_attempt(number: int, tip: str, commits: Mapping[str, Commit]) -> Attemp
         if code is None or {last.trailers["Attempt"], code.trailers["Attempt"]} != {str(number)}:
             raise ValueError(number)
         hypothesis, mechanism = read_proposal(code.subject, code.body)
+        entropy = code.trailers.get("Predicted-Entropy")
         return AttemptRecord(
             number=number,
             parent=int(code.trailers["Parent-Attempt"]),
@@ -56,7 +57,7 @@ def read_attempt(number: int, tip: str, commits: Mapping[str, Commit]) -> Attemp
             hypothesis=hypothesis,
             mechanism=mechanism,
             predicted_score_change=float(code.trailers["Predicted-Score-Change"]),
-            predicted_entropy=float(code.trailers["Predicted-Entropy"]),
+            predicted_entropy=float(entropy) if entropy is not None else None,
             code_commit=code.name,
             result_commit=result.name if result is not None else None,
             verdict=result.trailers["Verdict"] if result is not None else None,

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from workspaces.git_command import GitCommand
 from workspaces.trailers import read_trailers
 
+# What a file begins with that can be run as a program: files are kept by content, not by mode.
+PROGRAMS = (b"#!", b"\x7fELF")
 _FIELDS = ("%H", "%P", "%s", "%b", "%(trailers:only,unfold)")
 _FORMAT = "--format=tformat:" + "".join(field + "%x00" for field in _FIELDS)
 
@@ -62,7 +64,8 @@ def write_commit(
     if tree is not None:
         stream.append(b'M 040000 %s ""\n' % tree.encode())
     for path, content in sorted(files.items()):
-        stream.append(b"M 100644 inline %s\ndata %d\n%s\n" % (_quoted(path), len(content), content))
+        mode = b"100755" if content.startswith(PROGRAMS) else b"100644"
+        stream.append(b"M %s inline %s\ndata %d\n%s\n" % (mode, _quoted(path), len(content), content))
     stream.append(b'\nget-mark :1\nls :1 ""\ndone\n')
     force = ("--force",) if replace else ()
     answer = git.text("fast-import", "--quiet", "--done", *force, data=b"".join(stream)).splitlines()

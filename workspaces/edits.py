@@ -12,11 +12,10 @@ import re
 import unicodedata
 import warnings
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from environments.base import SzilardError
+from environments.base import SzilardError, matches
 from workspaces.plain_text import hidden
 
 LARGEST_FILE = 256 * 1024
@@ -82,18 +81,6 @@ def normalised_code(files: Mapping[str, str]) -> str:
             data = part.encode("utf-8", "surrogatepass")
             digest.update(b"%d:%s" % (len(data), data))
     return digest.hexdigest()
-
-
-def matches(path: str, globs: Sequence[str]) -> bool:
-    """Whether a path matches one of the globs: `*` and `?` stay inside a folder, `**` crosses folders."""
-    return any(_pattern(glob).fullmatch(path) for glob in globs)
-
-
-@lru_cache(maxsize=512)
-def _pattern(glob: str) -> re.Pattern[str]:
-    tokens = {"**/": "(?:[^/]+/)*", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    parts = re.split(r"(\*\*/|\*\*|\*|\?)", glob)
-    return re.compile("".join(tokens.get(part, re.escape(part)) for part in parts), re.DOTALL)
 
 
 def _check_path(

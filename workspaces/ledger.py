@@ -68,6 +68,7 @@ class Ledger:
         path.mkdir(parents=True, exist_ok=True)
         ledger.git.run("init", "--quiet", "--template=", "--initial-branch=main", str(ledger.path))
         mark(ledger.git.git_directory)
+        _keep_bytes(ledger.git.git_directory)
         contents = {name: source.read_bytes() for name, source in files.items()}
         first = ledger._write("refs/heads/main", message, contents, replace=True)
         ledger.set_incumbent(first)
@@ -101,7 +102,7 @@ class Ledger:
         mechanism: str,
         researcher: str,
         predicted_score_change: float,
-        predicted_entropy: float,
+        predicted_entropy: float | None,
         repair: int = 0,
     ) -> str:
         """Record the code of an attempt on its branch: the parent's tree with `files` written over it.
@@ -373,6 +374,13 @@ class Ledger:
                 f"{self.path} has no commit {shown!r}: list what there is with `szilard log RUN`."
             )
         return name
+
+
+def _keep_bytes(git_directory: Path) -> None:
+    """Files are checked out as they were committed, whatever a .gitattributes among them says."""
+    info = git_directory / "info"
+    info.mkdir(exist_ok=True)
+    (info / "attributes").write_text("* -text -eol -filter -ident -working-tree-encoding\n")
 
 
 def _encoded(files: Mapping[str, str]) -> dict[str, bytes]:

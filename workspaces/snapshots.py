@@ -9,7 +9,7 @@ import hashlib
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 
-from workspaces.edits import matches
+from environments.base import matches
 from workspaces.git_command import GitCommand
 
 

@@ -32,7 +32,7 @@ def code_message(
     mechanism: str,
     researcher: str,
     score_change: float,
-    entropy: float,
+    entropy: float | None,
     repair: int = 0,
 ) -> str:
     """Message of a code commit: hypothesis, mechanism (indented), prediction, trailers."""
@@ -41,13 +41,14 @@ def code_message(
     body = [] if subject == whole else [_WHOLE + whole]
     lines = [line.rstrip() for line in clean(mechanism).split("\n")]
     body.append("\n".join(_INDENT + line if line else "" for line in lines).strip("\n"))
-    body.append(f"{_PREDICTION}score change {score_change:+}, final entropy {entropy} nats a token")
+    final = "" if entropy is None else f", final entropy {entropy} nats a token"
+    body.append(f"{_PREDICTION}score change {score_change:+}{final}")
     trailers = {
         "Attempt": str(number),
         "Parent-Attempt": str(parent),
         "Researcher": researcher,
         "Predicted-Score-Change": f"{score_change:+}",
-        "Predicted-Entropy": str(entropy),
+        **({} if entropy is None else {"Predicted-Entropy": str(entropy)}),
         **({"Repair": str(repair)} if repair else {}),
     }
     return "\n\n".join([subject, *filter(None, body), trailer_block(trailers)]) + "\n"

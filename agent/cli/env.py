@@ -50,6 +50,7 @@ def show_environment(name: str, as_json: bool) -> None:
     \b
     Example:
       szilard env show countdown
+      szilard env show ./mydomain.toml
     """
     from dataclasses import asdict
 
@@ -71,9 +72,13 @@ def show_environment(name: str, as_json: bool) -> None:
         ("Guards", guards or "none"),
         ("Metrics", ", ".join(spec.metrics)),
         ("Editable", ", ".join(spec.editable)),
-        ("Protected", ", ".join(spec.protected)),
+        ("Protected", ", ".join(spec.protected) if spec.policy else "all that is not editable"),
         ("Trains with", " ".join(spec.train_command)),
-        ("An attempt", f"about {spec.seconds_per_attempt:g} s of training a seed, {spec.seeds} seeds"),
+        (
+            "An attempt",
+            f"{'about' if spec.policy else 'at most'} {spec.seconds_per_attempt:g} s of training a seed, "
+            f"{spec.seeds} seeds",
+        ),
     ):
         click.echo(f"{label:<14}{value}")
 

@@ -43,7 +43,12 @@ def _price(ctx: click.Context, parameter: click.Parameter, given: str | None) ->
 
 @click.command(short_help="Pursue a goal to a confirmed winner.")
 @click.argument("goal")
-@click.option("--environment", default="countdown", show_default=True, help="Domain: see `szilard env list`.")
+@click.option(
+    "--environment",
+    default="countdown",
+    show_default=True,
+    help="Domain: see `szilard env list`, or a .py or .toml file.",
+)
 @click.option("--metric", help="What to optimise, such as pass@16; by default what the environment says.")
 @click.option(
     "--guard",
@@ -140,6 +145,11 @@ def _price(ctx: click.Context, parameter: click.Parameter, given: str | None) ->
 @click.option("--name", help="Name of the run; by default made from date and environment.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random in the run.")
 @sandbox_option
+@click.option(
+    "--accept-self-reported",
+    is_flag=True,
+    help="Go on although the code that is edited prints the metric about itself.",
+)
 @click.option("--keep-policies", is_flag=True, help="Keep the policies of attempts that were not kept.")
 @click.option("--dry-run", is_flag=True, help="Say what the run would do and cost, and write nothing.")
 @json_option
@@ -166,6 +176,7 @@ def command(
     name: str | None,
     seed: int,
     sandbox: str,
+    accept_self_reported: bool,
     keep_policies: bool,
     dry_run: bool,
     as_json: bool,
@@ -178,6 +189,7 @@ def command(
     \b
     Example:
       szilard run "Solve more countdown problems in up to 16 tries" --attempts 8 --guard pass@1=0.02
+      szilard run "Sum the primes faster" --environment ./primes.toml --model NAME
     """
     if researcher not in (None, "language-model") and model is not None:
         raise click.UsageError(
@@ -215,6 +227,7 @@ def command(
         tokens=tokens,
         dollars=dollars,
         price=price,
+        accept_self_reported=accept_self_reported,
     )
     view = open_view(as_json)
     for checked in own_controls.check(controls, settings.sandbox):

@@ -55,10 +55,10 @@ class Asked:
     seed: int
 
     def settings(self, goal: str, out: Path) -> TrainingSettings:
-        """Raises what `plan_training` raises."""
-        from agent.plan import plan_training
+        """Raises what `plan_training` raises, and InvalidOption where the domain has no controls."""
+        from agent.plan import InvalidOption, plan_training
 
-        return plan_training(
+        settings = plan_training(
             goal=goal,
             environment=self.environment,
             metric=None,
@@ -72,6 +72,12 @@ class Asked:
             sandbox=self.sandbox,
             name=out.name,
         )
+        if not settings.policy:
+            raise InvalidOption(
+                f"{self.environment} trains no policy, so it has no entropy controls to compare: "
+                "`szilard run` with --model researches it."
+            )
+        return settings
 
 
 def training_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -23,6 +23,7 @@ from workspaces.edits import Edit
 from workspaces.plain_text import clipped, fenced, one_line
 
 PROMPT_CHARACTERS = 160_000
+PROTECTED_CHARACTERS = 24_000
 SHOWN_CHANGES = 16
 
 _EXAMPLE = Proposal(
@@ -37,18 +38,36 @@ _EXAMPLE = Proposal(
 )
 
 
-def instructions() -> str:
-    """The standing part of every conversation: the task, the rules and the form of an answer."""
-    return _fill("researcher.md", example=_EXAMPLE.model_dump_json(indent=2))
+def instructions(*, policy: bool = True) -> str:
+    """The standing part of every conversation: the task, the rules and the form of an answer.
+
+    `policy`: a policy with an entropy is trained; else a program is, of which nothing else is known.
+    """
+    example = _EXAMPLE if policy else _EXAMPLE.model_copy(update={"predicted_entropy": None})
+    return _fill(
+        "researcher.md",
+        study=_fill("study_of_a_policy.md" if policy else "study_of_a_program.md").strip(),
+        scored="outside it on held-out tasks"
+        if policy
+        else "by a protected command that sees no edited code",
+        advice=_fill("advice_on_a_policy.md" if policy else "advice_on_a_program.md").strip(),
+        entropy="expected entropy of the policy at the end of training, nats a token"
+        if policy
+        else "null, since no policy is trained here",
+        example=example.model_dump_json(indent=2),
+    )
 
 
 def proposal_prompt(context: Context, limit: int = PROMPT_CHARACTERS) -> str:
     """The request for one proposal, in at most about `limit` characters.
 
     What does not fit is left out and named: the oldest attempts first, then protected files, then
-    editable files, the largest first.
+    editable files, the largest first. Protected files that are long, such as tables of data, always are.
     """
-    shown = _Shown(_rows(context, limit), context.files, context.protected_files)
+    protected = {
+        path: text for path, text in context.protected_files.items() if len(text) <= PROTECTED_CHARACTERS
+    }
+    shown = _Shown(_rows(context, limit), context.files, protected)
     text = _render(context, shown)
     while len(text) > limit and (shorter := shown.shorter(len(text) - limit)) is not None:
         shown = shorter
@@ -96,7 +115,7 @@ def _rows(context: Context, limit: int) -> tuple[str, ...]:
     rows: list[str] = []
     length = 0
     for entry in reversed(_attempts(context)):
-        rows.append(_row(entry, known.get(entry.parent or 0)))
+        rows.append(_row(entry, known.get(entry.parent or 0), context))
         length += len(rows[-1])
         if length > limit:
             break
@@ -116,7 +135,7 @@ def _render(context: Context, shown: _Shown) -> str:
         attempts=str(context.attempts),
         left=str(max(context.attempts - context.attempt, 0)),
         standing=_standing(context),
-        diagnostics=fenced(context.diagnostics or "None were recorded."),
+        diagnostics=_diagnostics(context),
         history=_history(context, shown.rows),
         predictions=track_record(_attempts(context)),
         parent=str(context.parent),
@@ -125,6 +144,14 @@ def _render(context: Context, shown: _Shown) -> str:
         protected=_patterns(context.spec.protected),
         protected_files=_files(shown.protected_files, context.protected_files),
     )
+
+
+def _diagnostics(context: Context) -> str:
+    """Where entropy went, as a section; empty where nothing has an entropy."""
+    if not context.spec.policy:
+        return ""
+    said = fenced(context.diagnostics or "None were recorded.")
+    return f"# How the incumbent's training spent its entropy\n{said}\n\n"
 
 
 def _domain(spec: EnvironmentSpec) -> str:
@@ -143,16 +170,13 @@ def _domain(spec: EnvironmentSpec) -> str:
 
 def _standing(context: Context) -> str:
     baseline, incumbent = context.baseline, context.incumbent
-    lines = [
-        f"Baseline (attempt 0): score {_score(baseline, context)}, "
-        f"final entropy {_entropy(baseline.entropy)}."
-    ]
+    lines = [f"Baseline (attempt 0): score {_score(baseline, context)}{_final(baseline.entropy, context)}."]
     if incumbent.number == baseline.number:
         lines.append("The baseline is still the incumbent: nothing has been kept yet.")
     else:
         lines.append(
-            f"Incumbent (attempt {incumbent.number}): score {_score(incumbent, context)}, "
-            f"final entropy {_entropy(incumbent.entropy)}."
+            f"Incumbent (attempt {incumbent.number}): score {_score(incumbent, context)}"
+            f"{_final(incumbent.entropy, context)}."
         )
     noise = "not known" if context.noise is None else f"{context.noise:.3g}"
     lines.append(f"Noise (standard deviation of the baseline's score over seeds): {noise}.")
@@ -178,19 +202,18 @@ def _history(context: Context, rows: tuple[str, ...]) -> str:
     return note + (fenced(text, limit=None) if rows else "")
 
 
-def _row(entry: HistoryEntry, parent: HistoryEntry | None) -> str:
+def _row(entry: HistoryEntry, parent: HistoryEntry | None, context: Context) -> str:
     verdict = entry.verdict or "in flight, no verdict yet"
     lines = [
         f"attempt {entry.number} on {entry.parent} by {entry.researcher}: {verdict}",
         f"  hypothesis: {_line(entry.hypothesis)}",
-        f"  predicted: score change {_change(entry.predicted_score_change)}, "
-        f"final entropy {_entropy(entry.predicted_entropy)}",
+        f"  predicted: score change {_change(entry.predicted_score_change)}"
+        f"{_final(entry.predicted_entropy, context)}",
     ]
     if entry.verdict is not None:
         error = "" if entry.standard_error is None else f" ± {entry.standard_error:.3g}"
         lines.append(
-            f"  measured: score change {_change(entry.score_change)}{error}, "
-            f"final entropy {_entropy(entry.entropy)}"
+            f"  measured: score change {_change(entry.score_change)}{error}{_final(entry.entropy, context)}"
         )
     if entry.forecast is not None and entry.score_change is None:
         foreseen, spread = entry.forecast
@@ -235,8 +258,11 @@ def _change(value: float | None) -> str:
     return "not known" if value is None else f"{value:+.3g}"
 
 
-def _entropy(value: float | None) -> str:
-    return "not known" if value is None else f"{value:.3g} nats a token"
+def _final(entropy: float | None, context: Context) -> str:
+    """The part of a sentence that says a final entropy; empty where nothing has one."""
+    if not context.spec.policy:
+        return ""
+    return ", final entropy " + ("not known" if entropy is None else f"{entropy:.3g} nats a token")
 
 
 def _left(repairs: int) -> str:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workspaces.edits import LARGEST_FILE, Edit, EditError, apply_edits, matches, normalised_code
+from environments.base import matches
+from workspaces.edits import LARGEST_FILE, Edit, EditError, apply_edits, normalised_code
 from workspaces.plain_text import hidden
 
 FILES = {

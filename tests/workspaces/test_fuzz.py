@@ -17,11 +17,12 @@ from pydantic import ValidationError
 
 from agent.check import CheckFailed, check_code
 from agent.proposal import Proposal
+from environments.base import matches
 from tests.fuzzing import INPUTS, fuzzed, mangled, nothing_outside
 from workspaces.attempts import read_attempt
 from workspaces.commits import read_commits
 from workspaces.controls import SHIPPED, NotAControl, parse_control, read_control, refuse_taken, tuning
-from workspaces.edits import EditError, apply_edits, matches, normalised_code
+from workspaces.edits import EditError, apply_edits, normalised_code
 from workspaces.ledger import Ledger
 from workspaces.trailers import code_message, result_message
 

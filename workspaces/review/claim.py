@@ -6,7 +6,7 @@ Owns these words; every figure in them was decided elsewhere.
 from __future__ import annotations
 
 from workspaces.review.record import RunRecord
-from workspaces.review.text import signed, span
+from workspaces.review.text import self_reported, signed, span
 
 
 def confirmation_sentence(run: RunRecord) -> str:
@@ -33,8 +33,10 @@ def confirmation_sentence(run: RunRecord) -> str:
     if not confirmation["frontier"]:
         frontier = "the domain names no frontier"
     opened = confirmation["opened"]
-    again = "" if opened == 1 else f"; the sealed tasks were opened {opened} times"
+    what = "the sealed tasks were opened" if run.settings.get("policy", True) else "it was confirmed"
+    again = "" if opened == 1 else f"; {what} {opened} times"
+    metric = confirmation["metric"] + self_reported(run.settings)
     return (
-        f"attempt {confirmation['winner']['attempt']} {outcome}: {confirmation['metric']} "
+        f"attempt {confirmation['winner']['attempt']} {outcome}: {metric} "
         f"{signed(confirmation['change'])}, 95% interval {span(confirmation['interval'])}; {frontier}{again}"
     )

@@ -35,6 +35,8 @@ def run_command(run: RunRecord) -> str:
     for name in settings.get("controls") or ():
         words += ["--control", str(run.directory / "controls" / f"{name}.py")]
     words += ["--sandbox", settings["sandbox"], "--seed", str(settings["seed"])]
+    if settings.get("self_reported"):
+        words.append("--accept-self-reported")
     if settings["keep_policies"]:
         words.append("--keep-policies")
     return shlex.join(words)
@@ -67,6 +69,11 @@ def sameness(run: RunRecord) -> str:
             f"With `--minutes {settings['minutes']:g}` the number of attempts hangs on the machine's speed: "
             f"here it was {made} of at most {run.attempts_allowed}."
         )
+    if not settings.get("policy", True):
+        if settings.get("deterministic"):
+            told = ["Seconds are measured: they differ from run to run, and with them the ledger."]
+        told.append("What scoring is told as a seed hangs on a key that is kept in the runs folder.")
+        return " ".join(told)
     told.append(
         "The sealed tasks are chosen with a key that is kept in the runs folder: under another one the "
         "confirmation is on other tasks."

@@ -34,9 +34,16 @@ def section(run: RunRecord) -> str:
         else ""
     )
     often = times(opened) + (", of which this is the last" if opened > 1 else "")
-    lines = [
+    what = (
         f"Winner and baseline were trained again on fresh seeds and scored on tasks that no attempt{others} "
-        f"had touched before they were opened. The tasks of this seal were opened {often}.{standing}",
+        f"had touched before they were opened. The tasks of this seal were opened {often}.{standing}"
+    )
+    if not run.settings.get("policy", True):
+        what = (
+            f"Winner and baseline were trained and scored again on {run.settings['confirmed_on']}, {often}."
+        )
+    lines = [
+        what,
         "",
         markdown_table(
             ("", "change", "95% interval"),
@@ -62,7 +69,7 @@ def section(run: RunRecord) -> str:
             for guard in confirmation["guards"]
         ]
         lines += ["", markdown_table(("guard", "change", "at worst", "allowed", ""), guards)]
-    metrics = _metrics(confirmation)
+    metrics = _metrics(confirmation) if run.settings.get("policy", True) else ""
     if metrics:
         lines += ["", metrics]
     return "\n\n".join(["## Confirmation", "\n".join(lines), *_beside_frontier(run, confirmation)])
@@ -88,6 +95,12 @@ def _selection(run: RunRecord, confirmation: Mapping[str, Any]) -> list[tuple[st
 def _beside_frontier(run: RunRecord, confirmation: Mapping[str, Any]) -> list[str]:
     if not confirmation["baseline"]["seeds"]:
         return []
+    if not run.settings.get("policy", True):
+        return [
+            "### Winner and baseline",
+            _arms(run, confirmation),
+            "Means over seeds ± their standard error.",
+        ]
     reason = markdown(confirmation["frontier_reason"] or "")
     what = "Means over seeds ± their standard error; entropy in nats a token."
     return ["### Beside the frontier", *([reason] if reason else []), _arms(run, confirmation), what]
@@ -108,9 +121,11 @@ def _arms(run: RunRecord, confirmation: Mapping[str, Any]) -> str:
             mean, error = mean_over_seeds(seeds, name)
             cells.append(figure(mean, error))
         entropies = [seed["entropy"] for seed in seeds if seed["entropy"] is not None]
-        cells.append(figure(statistics.fmean(entropies)) if entropies else "-")
+        if run.settings.get("policy", True):
+            cells.append(figure(statistics.fmean(entropies)) if entropies else "-")
         rows.append((*cells, str(len(seeds)), _lead(confirmation, label)))
-    header = ("", *(markdown(name) for name in names), "entropy", "seeds", "the winner's lead, paired")
+    entropy = ("entropy",) if run.settings.get("policy", True) else ()
+    header = ("", *(markdown(name) for name in names), *entropy, "seeds", "the winner's lead, paired")
     return markdown_table(header, rows)
 
 

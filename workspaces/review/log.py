@@ -14,7 +14,16 @@ from workspaces.review import stretches
 from workspaces.review.entropy import inert_controls, sentence
 from workspaces.review.record import RunRecord, figures
 from workspaces.review.tables import Cell, print_table
-from workspaces.review.text import WITHOUT_SANDBOX, console, duration, figure, seed_count, signed, span
+from workspaces.review.text import (
+    SELF_REPORTED,
+    WITHOUT_SANDBOX,
+    console,
+    duration,
+    figure,
+    seed_count,
+    signed,
+    span,
+)
 
 STYLES = {
     "kept": "bold green",
@@ -86,6 +95,8 @@ def print_log(run: RunRecord) -> None:
     out.print(legend(shown) + hidden, style="dim")
     if run.settings["sandbox"] == "none":
         out.print(WITHOUT_SANDBOX, style="bold red")
+    if run.settings.get("self_reported"):
+        out.print(SELF_REPORTED, style="bold red")
     extended = stretches.told(run)
     if extended is not None:
         out.print(f"The run was extended {extended}. {stretches.caveat(run)}", soft_wrap=True)

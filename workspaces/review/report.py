@@ -19,7 +19,16 @@ from workspaces.review.command import commands_again, sameness
 from workspaces.review.log import legend
 from workspaces.review.record import RunRecord, figures
 from workspaces.review.run_picture import PICTURE_FILE, draw
-from workspaces.review.text import duration, figure, markdown_table, seed_count, signed, span
+from workspaces.review.text import (
+    SELF_REPORTED,
+    duration,
+    figure,
+    markdown_table,
+    seed_count,
+    self_reported,
+    signed,
+    span,
+)
 from workspaces.spending import read_spent
 
 REPORT_FILE = "report.md"
@@ -86,6 +95,8 @@ def _opening(run: RunRecord) -> str:
     ]
     if run.settings["sandbox"] == "none":
         lines += ["", "🟥 **SANDBOX: NONE. THE CODE UNDER RESEARCH RAN WITH THE RIGHTS OF THE USER.**"]
+    if run.settings.get("self_reported"):
+        lines += ["", f"🟥 **{SELF_REPORTED}.**"]
     lines += ["", f"![Attempts and frontier]({PICTURE_FILE})"]
     return "\n".join(lines)
 
@@ -104,7 +115,7 @@ def _asked(run: RunRecord) -> str:
     researcher = settings["researcher"] + (f" ({settings['model']})" if settings["model"] else "")
     rows = [
         ("environment", f"{settings['environment']} {settings['environment_version']}"),
-        ("optimised", f"{settings['metric']}, {settings['direction']}"),
+        ("optimised", f"{settings['metric']}, {settings['direction']}{self_reported(settings)}"),
         ("guards", guards or "none"),
         ("budget", budget),
         ("seeds", f"{settings['seeds']} of evidence an attempt, {settings['confirmation_seeds']} to confirm"),
@@ -127,8 +138,7 @@ def _baseline(run: RunRecord) -> str:
     text = (
         f"The unmodified template: {run.settings['metric']} "
         f"{figure(baseline['score'], baseline['standard_error'])} on the selection split, "
-        f"final entropy {figure(baseline['entropy_end'])} nats a token, both means over its "
-        f"{len(baseline['seeds'])} seeds; ± is the standard error over them. "
+        f"{entropy_of(baseline)}over its {len(baseline['seeds'])} seeds; ± is the standard error over them. "
         f"The standard deviation between seeds is {figure(baseline['noise'])}: "
         "a difference of two trainings varies by 1.4 times that."
     )
@@ -139,6 +149,13 @@ def _baseline(run: RunRecord) -> str:
     return f"## Baseline\n\n{text}\n\n" + markdown_table(
         ("seed", run.settings["metric"], "entropy", "trained and scored in"), rows
     )
+
+
+def entropy_of(baseline: Mapping[str, Any]) -> str:
+    """The part of a sentence that says the baseline's final entropy, if it has one."""
+    if baseline["entropy_end"] is None:
+        return "a mean "
+    return f"final entropy {figure(baseline['entropy_end'])} nats a token, both means "
 
 
 def _attempts(run: RunRecord) -> str:
@@ -195,7 +212,7 @@ def _predictions(run: RunRecord) -> str:
         found = figures(attempt)
         if found.change is not None:
             misses.append(abs(found.change - attempt.predicted_score_change))
-        if found.entropy is not None:
+        if found.entropy is not None and attempt.predicted_entropy is not None:
             entropies.append(abs(found.entropy - attempt.predicted_entropy))
     if not misses:
         return ""

@@ -14,7 +14,7 @@ from workspaces.plain_text import clean, one_line
 from workspaces.review import entropy, evidence
 from workspaces.review.log import STYLES, row
 from workspaces.review.record import RunRecord, figures
-from workspaces.review.text import WITHOUT_SANDBOX, console, duration, figure, signed, span
+from workspaces.review.text import SELF_REPORTED, WITHOUT_SANDBOX, console, duration, figure, signed, span
 
 _TAIL_BYTES = 16 * 1024
 _TAIL_LINES = 20
@@ -115,10 +115,14 @@ def print_attempt(run: RunRecord, number: int) -> None:
     final = "-" if found.entropy is None else f"{found.entropy:.3f}, {of}"
     if found.entropy_start is not None:
         final += f" ({found.entropy_start:.3f} at the first step)"
-    out.print(f"  {'final entropy':<{_NAMES}}{attempt.predicted_entropy:<14.3f}{final}\n")
+    if attempt.predicted_entropy is not None:
+        out.print(f"  {'final entropy':<{_NAMES}}{attempt.predicted_entropy:<14.3f}{final}")
+    out.print("")
     out.print(f"  {'verdict':<{_NAMES}}{verdict}", style=STYLES.get(verdict))
     if run.settings["sandbox"] == "none":
         out.print(f"  {WITHOUT_SANDBOX}", style="bold red")
+    if run.settings.get("self_reported"):
+        out.print(f"  {SELF_REPORTED}", style="bold red")
     if attempt.reason:
         out.print(f"  {'reason':<{_NAMES}}{one_line(attempt.reason)}", soft_wrap=True)
     if found.score is not None:
@@ -173,9 +177,13 @@ def _print_baseline(run: RunRecord) -> None:
     of = f"mean of {len(baseline['seeds'])} seeds"
     out.print(f"  {run.settings['metric']:<{_NAMES}}{score} over seeds, {of}")
     out.print(f"  {'standard deviation between seeds':<{_NAMES}}{figure(baseline['noise'])}")
-    out.print(f"  {'final entropy':<{_NAMES}}{figure(baseline['entropy_end'])}, {of}")
+    if baseline["entropy_end"] is not None:
+        out.print(f"  {'final entropy':<{_NAMES}}{figure(baseline['entropy_end'])}, {of}")
+    if run.settings.get("self_reported"):
+        out.print(f"  {SELF_REPORTED}", style="bold red")
     for seed in baseline["seeds"]:
-        measured = f"{figure(seed['score'])}, entropy {figure(seed['entropy'])}"
+        entropy_end = "" if seed["entropy"] is None else f", entropy {figure(seed['entropy'])}"
+        measured = f"{figure(seed['score'])}{entropy_end}"
         took = f"trained and scored in {duration(seed['seconds'])}"
         out.print(f"  {'seed ' + str(seed['seed']):<{_NAMES}}{measured}, {took}")
     _print_entropy(run, 0, {})

@@ -14,7 +14,15 @@ from workspaces.review import spent, stretches
 from workspaces.review.claim import confirmation_sentence
 from workspaces.review.record import Figures, RunRecord, figures
 from workspaces.review.tables import Cell, print_table
-from workspaces.review.text import WITHOUT_SANDBOX, console, figure, signed, span
+from workspaces.review.text import (
+    SELF_REPORTED,
+    WITHOUT_SANDBOX,
+    console,
+    figure,
+    self_reported,
+    signed,
+    span,
+)
 from workspaces.spending import read_spent
 
 
@@ -31,6 +39,7 @@ def summary(run: RunRecord) -> dict[str, Any]:
         "environment": settings["environment"],
         "metric": settings["metric"],
         "direction": settings["direction"],
+        "self_reported": bool(settings.get("self_reported")),
         "guards": settings["guards"],
         "attempts": {
             "asked": run.attempts_allowed,
@@ -107,10 +116,12 @@ def print_run(run: RunRecord) -> None:
         rows.append(("Confirmation", earlier + confirmation_sentence(run)))
     if settings["sandbox"] == "none":
         rows.append(("Sandbox", WITHOUT_SANDBOX))
+    if settings.get("self_reported"):
+        rows.append(("Metric", SELF_REPORTED))
     rows.append(("Next", data["next"]))
     out.print(f"{settings['name']}", style="bold")
     for name, text in rows:
-        style = "bold red" if name == "Sandbox" else None
+        style = "bold red" if name in ("Sandbox", "Metric") else None
         out.print(f"  {name:<14}{text}", style=style, soft_wrap=True)
 
 
@@ -132,7 +143,8 @@ def print_runs(runs: Sequence[RunRecord | Path], runs_dir: Path) -> None:
                 f"{sum(run.verdicts().values())}/{run.attempts_allowed}",
                 str(run.verdicts().get("kept", 0)),
                 ("-" if change is None else f"{signed(change)} confirmed")
-                + (" (no sandbox)" if run.settings["sandbox"] == "none" else ""),
+                + (" (no sandbox)" if run.settings["sandbox"] == "none" else "")
+                + self_reported(run.settings),
                 one_line(run.settings["goal"], 70),
             ]
         rows.append([Cell(cell) for cell in cells])
@@ -153,10 +165,10 @@ def _baseline(run: RunRecord) -> str:
         measured, wanted = run.baseline_seeds or (0, 0)
         return f"{measured} of {wanted} seeds measured" if measured else "not measured yet"
     score = figure(baseline["score"], baseline["standard_error"])
-    entropy, noise = figure(baseline["entropy_end"]), figure(baseline["noise"])
+    end, noise = baseline["entropy_end"], figure(baseline["noise"])
+    entropy = "" if end is None else f"entropy {figure(end)} nats a token, "
     return (
-        f"{score} over its {len(baseline['seeds'])} seeds, entropy {entropy} nats a token, "
-        f"standard deviation between seeds {noise}"
+        f"{score} over its {len(baseline['seeds'])} seeds, {entropy}standard deviation between seeds {noise}"
     )
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _WIDTH_OF_A_PIPE = 1000
 
+SELF_REPORTED = "SELF-REPORTED METRIC: the code that is edited prints it about itself, and may be wrong"
 WITHOUT_SANDBOX = "NO SANDBOX: THE CODE UNDER RESEARCH RAN WITH YOUR RIGHTS"
 
 
@@ -109,3 +110,8 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
     lines += ["| " + " | ".join(row) + " |" for row in rows]
     return "\n".join(lines)
+
+
+def self_reported(settings: Mapping[str, Any]) -> str:
+    """The tail of a metric's name where the code under research prints it about itself."""
+    return " (self-reported)" if settings.get("self_reported") else ""
