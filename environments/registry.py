@@ -13,7 +13,10 @@ from pathlib import Path
 
 from environments.base import Environment, EnvironmentSpec, InvalidEnvironment
 
-BUILT_IN = {"countdown": "environments.countdown.environment:Countdown"}
+BUILT_IN = {
+    "countdown": "environments.countdown.environment:Countdown",
+    "melody": "environments.melody.environment:MelodyEnvironment",
+}
 
 
 def names() -> list[str]:
