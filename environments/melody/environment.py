@@ -23,7 +23,8 @@ from environments.melody.music import (
 )
 from environments.melody.taste import FINE, likeness, taste
 
-STEPS, PROMPTS, SAMPLES, MINIBATCHES = 40, 16, 16, 2
+LEARNING_RATE, STEPS = 7e-4, 40
+PROMPTS, SAMPLES, MINIBATCHES = 16, 16, 2
 BEST_OF = 8
 VALID_EARNS = 0.3
 
@@ -34,17 +35,34 @@ class MelodyEnvironment(LanguageEnvironment):
     max_tokens = LENGTH - OPENING + 1
     scored_tasks = 192
     seen_tasks = 64
-    recipe = {"LEARNING_RATE": 1e-3, "STEPS": STEPS, "SAMPLES": SAMPLES}
+    recipe = {
+        "LEARNING_RATE": LEARNING_RATE,
+        "STEPS": STEPS,
+        "PROMPTS": PROMPTS,
+        "SAMPLES": SAMPLES,
+        "MINIBATCHES": MINIBATCHES,
+    }
     spec = EnvironmentSpec(
         name="melody",
         version="1",
         description="Continue openings of three notes to melodies of twelve, valid, good and different",
         metric="fine_diversity",
-        metric_meaning="",
+        metric_meaning="mean over openings never trained on of the Vendi score of the fine ones of 32 melodies, over "
+        "32: fine are those that break no rule and reach a fixed bar of taste, so that neither sameness nor "
+        "noise pays",
         direction="maximise",
         range=(0.0, 1.0),
-        metrics=("fine_diversity", "diversity", "fine", "distinct_fine", "best_of_8", "reward", "validity"),
-        guards=(Guard("validity", 0.05),),
+        metrics=(
+            "fine_diversity",
+            "diversity",
+            "distinct_fine",
+            "fine",
+            "reward",
+            "best_of_8",
+            "validity",
+            "distinct_bigrams",
+        ),
+        guards=(Guard("reward", 0.03),),
         editable=("recipe.py", "entropy_control.py", "controls/*.py"),
         protected=("train.py", "session.py", "README.md"),
         train_command=("python", "train.py"),
@@ -80,8 +98,8 @@ class MelodyEnvironment(LanguageEnvironment):
         return {
             "fine_diversity": gated_diversity(likeness(fine), samples) if fine else 0.0,
             "diversity": gated_diversity(likeness(melodies), samples) if melodies else 0.0,
-            "fine": len(fine) / samples,
             "distinct_fine": len(set(fine)) / samples,
+            "fine": len(fine) / samples,
             "reward": sum(rewards) / samples,
             f"best_of_{BEST_OF}": best_of_k(rewards, BEST_OF),
             "validity": len(melodies) / samples,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FINE = 0.75
-"""Taste from which on a melody is fine: what the best fifth of the valid demonstrations reach."""
+"""Taste from which on a melody is fine: what the best sixth of the valid demonstrations reach."""
 
 STEP, LEAP = 2, 5
 STEPWISE = 0.6
