@@ -76,14 +76,14 @@ def _tuned(constants: tuple[tuple[str, float], ...]) -> Path:
 class LanguageEnvironment(Environment):
     """A domain of prompts and rewards. Give `spec`, `tasks`, `reward` and a starting policy.
 
-    `recipe` are the constants of the template's recipe.py that this domain is tuned to: name -> value.
+    `recipe_constants` are those of the template's recipe.py that this domain is tuned to: name -> value.
     """
 
     max_tokens: int
     scored_tasks: int = 512
     scored_samples: int = 32
     seen_tasks: int = 128
-    recipe: Mapping[str, float] = {}
+    recipe_constants: Mapping[str, float] = {}
     _sealed: tuple[int, Sequence[Task]] | None = None
 
     @abstractmethod
@@ -92,7 +92,7 @@ class LanguageEnvironment(Environment):
 
     @abstractmethod
     def reward(self, task: Task, completion: str) -> float:
-        """What a completion earns: 1.0 if it is right, 0.0 if it is wrong, or between where that means something."""
+        """What a completion earns: 1.0 for a right one, 0.0 for a wrong one, between them where some are better."""
 
     def task_metrics(
         self, task: Task, completions: Sequence[str], rewards: Sequence[float]
@@ -112,8 +112,8 @@ class LanguageEnvironment(Environment):
         """The GRPO template and the shared controls."""
         template = {path.name: path for path in sorted((TEMPLATES / "grpo").glob("*.*"))}
         controls = {f"controls/{p.name}": p for p in sorted((TEMPLATES / "controls").glob("*.py"))}
-        if self.recipe:
-            template[RECIPE] = _tuned(tuple(self.recipe.items()))
+        if self.recipe_constants:
+            template[RECIPE] = _tuned(tuple(self.recipe_constants.items()))
         return {**template, **controls}
 
     def frontier(self, winner: Mapping[str, str] | None = None) -> Sequence[FrontierPoint]:

@@ -112,7 +112,7 @@ def save(policy: Policy, tokenizer: Tokenizer, folder: Path) -> None:
 
 
 def run(environment: LanguageEnvironment, make: Callable[[Path], None], description: str | None) -> None:
-    """The command: `make` the policy in the folder that is named, the shipped one if none is, and score it."""
+    """The command: `make` the policy in the folder that is named, else the shipped one, and score it."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("folder", nargs="?", type=Path, default=environment.starting_policy())
     folder = parser.parse_args().folder

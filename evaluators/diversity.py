@@ -71,7 +71,9 @@ def _shares(kernel: ArrayLike) -> NDArray[np.float64]:
     matrix = np.asarray(kernel, dtype=np.float64)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not len(matrix):
         raise ValueError(f"a kernel is a square matrix of at least one item, got shape {matrix.shape}")
-    if not np.allclose(matrix, matrix.T, atol=_ROUNDING) or not np.allclose(matrix.diagonal(), 1.0, atol=_ROUNDING):
+    if not np.allclose(matrix, matrix.T, atol=_ROUNDING) or not np.allclose(
+        matrix.diagonal(), 1.0, atol=_ROUNDING
+    ):
         raise ValueError("a kernel is symmetric and has ones on its diagonal")
     values = np.linalg.eigvalsh(matrix / len(matrix))
     if values[0] < -_ROUNDING:

@@ -48,7 +48,7 @@ def pass_at_k(
 
 
 def best_of_k(rewards: Sequence[float], k: int) -> float:
-    """What the best of k tries earns, without bias: the mean of the maximum over all sets of k of the rewards.
+    """What the best of k tries earns, without bias: the mean of the maximum over all sets of k rewards.
 
     Of rewards of 0 and 1 it is pass@k.
 

@@ -1,1 +1,1 @@
-"""Melodies of twelve notes: a creative domain, in which many answers are right and sameness is the failure."""
+"""Melodies of twelve notes: a creative domain, where many answers are right and sameness is the failure."""

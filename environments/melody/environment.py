@@ -23,7 +23,7 @@ from environments.melody.music import (
 )
 from environments.melody.taste import FINE, likeness, taste
 
-LEARNING_RATE, STEPS = 7e-4, 40
+LEARNING_RATE, STEPS = 5e-4, 40
 PROMPTS, SAMPLES, MINIBATCHES = 16, 16, 2
 BEST_OF = 8
 VALID_EARNS = 0.3
@@ -35,7 +35,7 @@ class MelodyEnvironment(LanguageEnvironment):
     max_tokens = LENGTH - OPENING + 1
     scored_tasks = 192
     seen_tasks = 64
-    recipe = {
+    recipe_constants: Mapping[str, float] = {
         "LEARNING_RATE": LEARNING_RATE,
         "STEPS": STEPS,
         "PROMPTS": PROMPTS,
@@ -47,9 +47,9 @@ class MelodyEnvironment(LanguageEnvironment):
         version="1",
         description="Continue openings of three notes to melodies of twelve, valid, good and different",
         metric="fine_diversity",
-        metric_meaning="mean over openings never trained on of the Vendi score of the fine ones of 32 melodies, over "
-        "32: fine are those that break no rule and reach a fixed bar of taste, so that neither sameness nor "
-        "noise pays",
+        metric_meaning="mean over openings never trained on of the Vendi score of the fine ones of 32 "
+        "melodies, over 32; fine ones break no rule and reach a fixed bar of taste: neither sameness nor noise "
+        "pays",
         direction="maximise",
         range=(0.0, 1.0),
         metrics=(

@@ -10,7 +10,7 @@ import hashlib
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 
 from environments.base import Split, Task
 
@@ -71,7 +71,7 @@ class Opening:
         """Every key and octave in which it lies within the range."""
         found = []
         for start in PITCHES:
-            notes = (start, start + self.intervals[0], start + sum(self.intervals))
+            notes: Melody = (start, start + self.intervals[0], start + sum(self.intervals))
             if all(note in PITCHES for note in notes):
                 found.append((Scale(KEYS[(start - self.first) % 12], self.mood), notes))
         return found
@@ -157,7 +157,7 @@ def read_melody(opening: Melody, answer: str) -> Melody | None:
 
 def intervals_of(melody: Sequence[int]) -> tuple[int, ...]:
     """Semitones from each note to the next."""
-    return tuple(after - before for before, after in zip(melody, melody[1:], strict=False))
+    return tuple(after - before for before, after in pairwise(melody))
 
 
 def broken_rules(scale: Scale, melody: Sequence[int]) -> list[str]:

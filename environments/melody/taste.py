@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from environments.melody.music import LENGTH, OPENING, PITCHES, Melody, intervals_of
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 FINE = 0.75
@@ -83,7 +84,7 @@ def _contour(pair: Sequence[int]) -> tuple[int, ...]:
     return tuple((interval > 0) - (interval < 0) for interval in pair)
 
 
-def likeness(melodies: Sequence[Melody]) -> NDArray[object]:
+def likeness(melodies: Sequence[Melody]) -> NDArray[np.float64]:
     """Kernel [n, n] of melodies with the same opening: 1 for the same, 0 for what shares nothing.
 
     Half the share of the nine answered notes that agree, half the cosine of the counts of interval pairs.
@@ -99,4 +100,4 @@ def likeness(melodies: Sequence[Melody]) -> NDArray[object]:
     rows = np.arange(len(notes))[:, None]
     np.add.at(pairs, (rows, intervals[:, :-1] * width + intervals[:, 1:]), 1.0)
     pairs /= np.linalg.norm(pairs, axis=1, keepdims=True)
-    return (pitches @ pitches.T + pairs @ pairs.T) / 2
+    return np.asarray((pitches @ pitches.T + pairs @ pairs.T) / 2)
