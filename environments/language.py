@@ -92,7 +92,7 @@ class LanguageEnvironment(Environment):
 
     @abstractmethod
     def reward(self, task: Task, completion: str) -> float:
-        """What a completion earns: 1.0 for a right one, 0.0 for a wrong one, between them where some are better."""
+        """What a completion earns: 1.0 for a right one, 0.0 for a wrong one, or what lies between."""
 
     def task_metrics(
         self, task: Task, completions: Sequence[str], rewards: Sequence[float]

@@ -48,8 +48,8 @@ class MelodyEnvironment(LanguageEnvironment):
         description="Continue openings of three notes to melodies of twelve, valid, good and different",
         metric="fine_diversity",
         metric_meaning="mean over openings never trained on of the Vendi score of the fine ones of 32 "
-        "melodies, over 32; fine ones break no rule and reach a fixed bar of taste: neither sameness nor noise "
-        "pays",
+        "melodies, over 32; fine ones break no rule and reach a fixed bar of taste: neither sameness "
+        "nor noise pays",
         direction="maximise",
         range=(0.0, 1.0),
         metrics=(
