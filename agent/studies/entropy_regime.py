@@ -14,9 +14,9 @@ from typing import Literal
 
 from agent.events import Message, Observer
 from agent.studies.arms import NONE, ControlArm, learning_rate, variant
-from agent.studies.base import Claim, Finding, Report, Study, judged
+from agent.studies.base import ONE_SAMPLE, Claim, Finding, Report, Study, judged, one_sample
 from agent.trials import Trial, Trials, Variant
-from environments.base import SzilardError
+from evaluators.rank_correlation import rank_correlation
 from evaluators.significance import paired_interval
 from workspaces.controls import shipped_controls
 
@@ -24,16 +24,15 @@ RATES = (0.5, 1.0, 2.0, 4.0)
 PRESSURES = (0.005, 0.02, 0.06)
 PRESSED_AT = 2.0
 ENTROPY = "entropy"
-ONE_SAMPLE = ("pass_at_1", "reward")
 MANY_SAMPLES = ("diversity", "pass_at_16")
 
 Lever = Literal["learning rate", "entropy bonus", "both"]
 LEVERS: tuple[Lever, ...] = ("learning rate", "entropy bonus", "both")
 
 _RULE = (
-    "The rank correlation (Spearman) of a metric with the final entropy on the same prompts over the codes of "
-    "a lever, by seed; its mean over seeds with a 95% t interval. Learning rate: no control at "
-    f"{', '.join(f'x{rate:g}' for rate in RATES)} of the domain's own rate. Entropy bonus: at x{PRESSED_AT:g}, "
+    "The rank correlation (Spearman) of a metric with the final entropy on the same prompts over the codes "
+    "of a lever, by seed; its mean over seeds with a 95% t interval. Learning rate: no control at "
+    f"{', '.join(f'x{rate:g}' for rate in RATES)} of the domain's own. Entropy bonus: at x{PRESSED_AT:g}, "
     f"none and {', '.join(f'{one:g}' for one in PRESSURES)}. "
 )
 
@@ -91,8 +90,7 @@ def _codes(trials: Trials) -> dict[Lever, list[Variant]]:
 def _run(trials: Trials, observer: Observer, command: str) -> Report:
     codes = _codes(trials)
     start = trials.start()
-    if ENTROPY not in start.metrics:
-        raise SzilardError(f"The study needs the metric {ENTROPY}, which this domain lacks.")
+    one_sample(start.metrics)
     observer(Message(f"Training {len(codes['both'])} codes on {trials.settings.seeds} seeds."))
     done = []
     for seed in range(1, trials.settings.seeds + 1):
@@ -131,13 +129,11 @@ def _figures(trials: Trials, one: Variant, seeds: Sequence[int]) -> list[Figures
 
 def response(name: str, codes: Sequence[Sequence[Figures]]) -> Response | None:
     """Of a metric, over `codes` [code][seed]; None with fewer than two seeds, or where nothing moved."""
-    from scipy.stats import spearmanr
-
-    by_seed = []
-    for figures in zip(*codes, strict=True):
-        values, entropies = [one[name] for one in figures], [one[ENTROPY] for one in figures]
-        if len(set(values)) > 1 and len(set(entropies)) > 1:
-            by_seed.append(float(spearmanr(entropies, values).statistic))
+    of_seeds = [
+        rank_correlation([one[ENTROPY] for one in figures], [one[name] for one in figures])
+        for figures in zip(*codes, strict=True)
+    ]
+    by_seed = [rho for rho in of_seeds if rho is not None]
     if len(by_seed) < 2:
         return None
     return Response(statistics.fmean(by_seed), paired_interval(by_seed), by_seed)
