@@ -5,7 +5,6 @@ Owns how a language policy is scored: draws samples outside the sandbox and turn
 
 from __future__ import annotations
 
-import atexit
 import copy
 import re
 import tempfile
@@ -64,13 +63,12 @@ def _mean(rewards: Sequence[Sequence[float]]) -> float:
 
 
 @cache
-def _tuned(constants: tuple[tuple[str, float], ...]) -> Path:
-    """The template's recipe with a domain's constants, in a file that lives as long as the process."""
+def _tuned(constants: tuple[tuple[str, float], ...]) -> tempfile.TemporaryDirectory[str]:
+    """A folder with the template's recipe at a domain's constants; it lives as long as the process."""
     folder = tempfile.TemporaryDirectory(prefix="szilard-recipe-")
-    atexit.register(folder.cleanup)
-    path = Path(folder.name) / RECIPE
-    path.write_text(_recipe_with((TEMPLATES / "grpo" / RECIPE).read_text(), dict(constants)))
-    return path
+    recipe = (TEMPLATES / "grpo" / RECIPE).read_text()
+    (Path(folder.name) / RECIPE).write_text(_recipe_with(recipe, dict(constants)))
+    return folder
 
 
 class LanguageEnvironment(Environment):
@@ -113,7 +111,7 @@ class LanguageEnvironment(Environment):
         template = {path.name: path for path in sorted((TEMPLATES / "grpo").glob("*.*"))}
         controls = {f"controls/{p.name}": p for p in sorted((TEMPLATES / "controls").glob("*.py"))}
         if self.recipe_constants:
-            template[RECIPE] = _tuned(tuple(self.recipe_constants.items()))
+            template[RECIPE] = Path(_tuned(tuple(self.recipe_constants.items())).name) / RECIPE
         return {**template, **controls}
 
     def frontier(self, winner: Mapping[str, str] | None = None) -> Sequence[FrontierPoint]:
