@@ -136,7 +136,8 @@ def response(name: str, codes: Sequence[Sequence[Figures]]) -> Response | None:
     by_seed = [rho for rho in of_seeds if rho is not None]
     if len(by_seed) < 2:
         return None
-    return Response(statistics.fmean(by_seed), paired_interval(by_seed), by_seed)
+    low, high = paired_interval(by_seed)
+    return Response(statistics.fmean(by_seed), (max(low, -1.0), min(high, 1.0)), by_seed)
 
 
 def judge(
