@@ -1,8 +1,8 @@
 """Tune the baseline: score of the template without a control over learning rate and length.
 
 `python benchmarks/baseline_sweep.py --out docs/baseline-sweep.csv`. Every cell is trained on the same
-seeds and scored on the same selection tasks; the row with the best mean is what recipe.py ships.
-`--control FILE` sweeps another entropy_control.py in place of the template's.
+seeds and scored on the same selection tasks; the row with the best mean is what the domain's recipe ships.
+`--environment NAME` is the domain, `--control FILE` another entropy_control.py in place of the template's.
 """
 
 from __future__ import annotations
@@ -25,16 +25,18 @@ REPOSITORY = Path(__file__).parent.parent
 SPLIT_SEED = 20_240_601
 
 
-def train_and_score(learning_rate: float, steps: int, seed: int, control: str | None) -> dict[str, float]:
+def train_and_score(
+    name: str, learning_rate: float, steps: int, seed: int, control: str | None
+) -> dict[str, float]:
     """Train the template once, outside a sandbox, and score it on the selection split."""
     from environments.base import Split
     from environments.registry import load
 
-    environment = load("countdown")
+    environment = load(name)
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        for name in ("workspace/controls", "out", "data"):
-            (root / name).mkdir(parents=True)
+        for inside in ("workspace/controls", "out", "data"):
+            (root / inside).mkdir(parents=True)
         (root / "policy").symlink_to(environment.starting_policy())
         for inside, source in environment.workspace_template().items():
             shutil.copy(source, root / "workspace" / inside)
@@ -45,7 +47,7 @@ def train_and_score(learning_rate: float, steps: int, seed: int, control: str | 
         if control:
             (root / "workspace" / "entropy_control.py").write_text(control)
         job = {
-            "environment": "countdown",
+            "environment": name,
             "seed": seed,
             "device": "cpu",
             "budget": {"tokens": 10**9, "updates": 10**6},
@@ -65,12 +67,13 @@ def train_and_score(learning_rate: float, steps: int, seed: int, control: str | 
             "steps": steps,
             "seed": seed,
             "seconds": round(seconds, 2),
-            **{name: round(metric.value, 5) for name, metric in score.metrics.items()},
+            **{metric: round(figure.value, 5) for metric, figure in score.metrics.items()},
         }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--environment", default="countdown")
     parser.add_argument("--learning-rates", type=float, nargs="+", default=[1e-4, 2e-4, 3e-4, 4e-4])
     parser.add_argument("--steps", type=int, nargs="+", default=[75, 150])
     parser.add_argument("--seeds", type=int, default=2)
@@ -81,10 +84,12 @@ def main() -> None:
 
     import torch
 
+    from environments.registry import load
+
     torch.set_num_threads(1)
     control = options.control.read_text() if options.control else None
     cells = [
-        (rate, steps, seed, control)
+        (options.environment, rate, steps, seed, control)
         for seed in range(options.seeds)
         for steps in options.steps
         for rate in options.learning_rates
@@ -96,18 +101,15 @@ def main() -> None:
             writer = csv.DictWriter(file, rows[0].keys())
             writer.writeheader()
             writer.writerows(rows)
-    print("learning rate  steps  mean pass@k  pass@1  pass@16  entropy  seconds")
+    spec = load(options.environment).spec
+    names = [*dict.fromkeys((spec.metric, *(guard.metric for guard in spec.guards), "entropy", "seconds"))]
+    print("learning rate  steps  " + "  ".join(names))
     for steps in options.steps:
         for rate in options.learning_rates:
             cell = [row for row in rows if (row["learning_rate"], row["steps"]) == (rate, steps)]
-            figures = [
-                mean(row[name] for row in cell)
-                for name in ("mean_pass_at_k", "pass_at_1", "pass_at_16", "entropy", "seconds")
-            ]
-            each = ", ".join(f"{row['mean_pass_at_k']:.4f}" for row in cell)
-            print(
-                f"{rate:13.0e}  {steps:5d}  " + "  ".join(f"{value:.4f}" for value in figures) + f"  ({each})"
-            )
+            figures = "  ".join(f"{mean(row[name] for row in cell):{len(name)}.4f}" for name in names)
+            each = ", ".join(f"{row[spec.metric]:.4f}" for row in cell)
+            print(f"{rate:13.0e}  {steps:5d}  {figures}  ({each})")
 
 
 if __name__ == "__main__":

@@ -28,10 +28,12 @@ from environments.blame import file_of, place_of, place_of_error, raised
 from environments.language_defaults import (
     MAX_TOKENS,
     PASS_AT,
+    RECIPE,
     TEMPLATES,
     language_spec,
     policy_folder,
     recipe_with,
+    with_constants,
 )
 from evaluators.clustered import clustered_standard_error
 
@@ -59,9 +61,8 @@ def _rate_and_steps(recipe: str) -> tuple[float, int] | None:
         return None
 
 
-def _recipe_at(recipe: str, learning_rate: float, steps: int) -> str:
-    at_rate = re.sub(RATE_LINE, f"LEARNING_RATE = {learning_rate:g}", recipe, flags=re.M)
-    return re.sub(STEPS_LINE, f"STEPS = {steps}", at_rate, flags=re.M)
+def _mean(rewards: Sequence[Sequence[float]]) -> float:
+    return sum(map(sum, rewards)) / sum(map(len, rewards))
 
 
 class LanguageEnvironment(Environment):
@@ -85,7 +86,7 @@ class LanguageEnvironment(Environment):
 
     @abstractmethod
     def reward(self, task: Task, completion: str) -> float:
-        """1.0 for a right completion, 0.0 for a wrong one; what lies between is a mean_reward."""
+        """1.0 for a right completion, 0.0 for a wrong one, or what lies between."""
 
     def drawn(self, split: Split, seed: int, count: int) -> Sequence[Task]:
         """What `tasks` gives.
@@ -131,6 +132,17 @@ class LanguageEnvironment(Environment):
     def starting_policy(self) -> Path:
         return policy_folder(self.policy, (file_of(self) or Path()).parent)
 
+    def task_metrics(
+        self, task: Task, completions: Sequence[str], rewards: Sequence[float]
+    ) -> Mapping[str, float]:
+        """The metrics of one task by name, from its samples and what each earned: pass@k and its mean."""
+        from evaluators.pass_at_k import pass_at_k
+
+        right = sum(reward >= 1.0 for reward in rewards)
+        at = {f"pass_at_{k}": pass_at_k(right, len(rewards), k) for k in PASS_AT}
+        found = {"mean_pass_at_k": sum(at.values()) / len(at), **at}
+        return {**found, "mean_reward": _mean([rewards])} if "mean_reward" in self.spec.metrics else found
+
     def diagnose(self, task: Task, completions: Sequence[str]) -> Mapping[str, float]:
         """Further figures of one task's samples; no verdict is made of them."""
         return {}
@@ -139,13 +151,13 @@ class LanguageEnvironment(Environment):
         """The GRPO template with this domain's `recipe`, and the shared controls."""
         template = {path.name: path for path in sorted((TEMPLATES / "grpo").glob("*.*"))}
         if self.recipe:
-            template["recipe.py"] = recipe_with(self.recipe)
+            template[RECIPE.name] = recipe_with(self.recipe)
         controls = {f"controls/{p.name}": p for p in sorted((TEMPLATES / "controls").glob("*.py"))}
         return {**template, **controls}
 
     def frontier(self, winner: Mapping[str, str] | None = None) -> Sequence[FrontierPoint]:
         """The recipe at learning rates around its own, at half its length, and at the winner's of both."""
-        recipe = self.workspace_template()["recipe.py"].read_text()
+        recipe = self.workspace_template()[RECIPE.name].read_text()
         own = _rate_and_steps(recipe)
         if own is None:
             return ()
@@ -156,11 +168,13 @@ class LanguageEnvironment(Environment):
             (_digits(rate * 1.25), steps): "learning rate x 1.25",
             (_digits(rate * 1.25), steps // 2): "half the steps, learning rate x 1.25",
         }
-        beside = _rate_and_steps((winner or {}).get("recipe.py", ""))
+        beside = _rate_and_steps((winner or {}).get(RECIPE.name, ""))
         if beside is not None and beside != own:
             points.setdefault(beside, "the winner's rate and length")
         return [
-            FrontierPoint(label, at, length, {"recipe.py": _recipe_at(recipe, at, length)})
+            FrontierPoint(
+                label, at, length, {RECIPE.name: with_constants(recipe, {"LEARNING_RATE": at, "STEPS": length})}
+            )
             for (at, length), label in points.items()
         ]
 
@@ -189,46 +203,54 @@ class LanguageEnvironment(Environment):
             tasks = self._sealed[1]
         else:
             tasks = self.drawn(split, seed, self.scored_tasks)
-        metrics = self._metrics(loaded, tasks, seed, self.scored_samples)
+        metrics, earned = self._metrics(loaded, tasks, seed, self.scored_samples)
         seen = self.drawn(Split.TRAINING, seed, self.seen_tasks)
-        seen_rewards, _, _ = self._sample(loaded, seen, seed + 1, 8)
-        seen_rate = sum(map(sum, seen_rewards)) / (len(seen) * 8)
-        metrics["seen_gap"] = Metric(seen_rate - metrics["pass_at_1"].value)
+        _, rewards, _ = self._sample(loaded, seen, seed + 1, 8)
+        metrics["seen_gap"] = Metric(_mean(rewards) - earned)
         return Score(self.spec.metric, metrics)
 
     def score_snapshot(self, policy: Path, seed: int) -> Score:
         tasks = self.drawn(Split.SELECTION, seed, self.scored_tasks)[::SNAPSHOT_STRIDE]
-        return Score(self.spec.metric, self._metrics(self._load(policy), tasks, seed, SNAPSHOT_SAMPLES))
+        metrics, _ = self._metrics(self._load(policy), tasks, seed, SNAPSHOT_SAMPLES)
+        return Score(self.spec.metric, metrics)
 
-    def _metrics(self, loaded: Policy, tasks: Sequence[Task], seed: int, samples: int) -> dict[str, Metric]:
-        rewards, diagnoses, completions = self._sample(loaded, tasks, seed, samples)
+    def _metrics(
+        self, loaded: Policy, tasks: Sequence[Task], seed: int, samples: int
+    ) -> tuple[dict[str, Metric], float]:
+        """All metrics, and the mean reward of a sample."""
+        texts, rewards, completions = self._sample(loaded, tasks, seed, samples)
         clusters = tuple(task.cluster for task in tasks)
-        per_task = self._pass_metrics(rewards)
-        if "mean_reward" in self.spec.metrics:
-            per_task["mean_reward"] = [sum(row) / len(row) for row in rewards]
-        entropies = (completions.entropies * completions.mask).sum(1) / completions.mask.sum(1)
-        per_task["entropy"] = entropies.view(len(tasks), -1).mean(1).tolist()
-        per_task["response_length"] = completions.mask.sum(1).view(len(tasks), -1).float().mean(1).tolist()
-        for name in diagnoses[0]:
-            per_task[name] = [row[name] for row in diagnoses]
-        return {
+        mask = completions.mask
+        entropies = (completions.entropies * mask).sum(1) / mask.sum(1)
+        rows = [
+            {
+                **self.task_metrics(task, answers, earned),
+                "entropy": entropy,
+                "response_length": length,
+                **self.diagnose(task, answers),
+            }
+            for task, answers, earned, entropy, length in zip(
+                tasks,
+                texts,
+                rewards,
+                entropies.view(len(tasks), -1).mean(1).tolist(),
+                mask.sum(1).view(len(tasks), -1).float().mean(1).tolist(),
+                strict=True,
+            )
+        ]
+        per_task = {name: [row[name] for row in rows] for name in rows[0]}
+        metrics = {
             name: Metric(
                 sum(values) / len(values), clustered_standard_error(values, clusters), tuple(values), clusters
             )
             for name, values in per_task.items()
         }
-
-    def _pass_metrics(self, rewards: Sequence[Sequence[float]]) -> dict[str, list[float]]:
-        from evaluators.pass_at_k import pass_at_k
-
-        counts = [sum(reward >= 1.0 for reward in row) for row in rewards]
-        at = {k: [float(pass_at_k(c, len(rewards[0]), k)) for c in counts] for k in PASS_AT}
-        mean = [sum(at[k][i] for k in PASS_AT) / len(PASS_AT) for i in range(len(counts))]
-        return {"mean_pass_at_k": mean, **{f"pass_at_{k}": values for k, values in at.items()}}
+        return metrics, _mean(rewards)
 
     def _sample(
         self, policy: Policy, tasks: Sequence[Task], seed: int, samples: int
-    ) -> tuple[list[list[float]], list[Mapping[str, float]], Completions]:
+    ) -> tuple[list[list[str]], list[list[float]], Completions]:
+        """Completions, and of every task the texts and what each earned."""
         import torch
 
         from evaluators.sampling import (
@@ -256,8 +278,7 @@ class LanguageEnvironment(Environment):
         texts = decode_completions(tokenizer, completions)
         rows = [texts[i * samples : (i + 1) * samples] for i in range(len(tasks))]
         rewards = [[self.rewarded(task, text) for text in row] for task, row in zip(tasks, rows, strict=True)]
-        diagnoses = [self.diagnose(task, row) for task, row in zip(tasks, rows, strict=True)]
-        return rewards, diagnoses, completions
+        return rows, rewards, completions
 
     def _load(self, folder: Path) -> Policy:
         from evaluators.policy import PolicyConfig, PolicyFileError, load_policy

@@ -10,6 +10,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -65,22 +66,36 @@ def language_spec(
     return EnvironmentSpec(name=name, description=description, metric=metric, **{**filled, **other})
 
 
+def with_constants(recipe: str, constants: Mapping[str, float]) -> str:
+    """The text of a recipe with other values of some of its constants.
+
+    Raises:
+        InvalidEnvironment: it has no such constant.
+    """
+    for name, value in constants.items():
+        line = rf"^{re.escape(name)} = \S+"
+        if not re.search(line, recipe, re.M):
+            known = ", ".join(re.findall(r"^([A-Z_]+) = ", recipe, re.M))
+            raise InvalidEnvironment(f"The recipe has no constant {name!r}; it has {known}.")
+        recipe = re.sub(line, f"{name} = {value:g}", recipe, flags=re.M)
+    return recipe
+
+
 def recipe_with(constants: Mapping[str, float]) -> Path:
-    """The recipe with other constants, in a file that lives as long as this process.
+    """The template's recipe with other constants, in a file that lives as long as this process.
 
     Raises:
         InvalidEnvironment: the recipe has no such constant.
     """
-    text = RECIPE.read_text()
-    for name, value in constants.items():
-        if not re.search(_line(name), text, re.M):
-            known = ", ".join(re.findall(r"^([A-Z_]+) = ", text, re.M))
-            raise InvalidEnvironment(f"The recipe has no constant {name!r}; it has {known}.")
-        text = re.sub(_line(name), f"{name} = {value!r}", text, flags=re.M)
+    return _written(with_constants(RECIPE.read_text(), constants))
+
+
+@cache
+def _written(recipe: str) -> Path:
     folder = tempfile.mkdtemp(prefix="szilard-recipe-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     path = Path(folder, RECIPE.name)
-    path.write_text(text)
+    path.write_text(recipe)
     return path
 
 
@@ -101,7 +116,3 @@ def policy_folder(policy: str | Path, beside: Path) -> Path:
             f"and {folder} has no config.json."
         )
     return folder
-
-
-def _line(name: str) -> str:
-    return rf"^{re.escape(name)} = (\S+)"

@@ -27,7 +27,10 @@ from environments.base import (
 )
 from environments.blame import file_of, line_of, place_of, place_of_error, raised
 
-BUILT_IN = {"countdown": "environments.countdown.environment:Countdown"}
+BUILT_IN = {
+    "countdown": "environments.countdown.environment:Countdown",
+    "melody": "environments.melody.environment:MelodyEnvironment",
+}
 ENTRY_POINTS = "szilard.environments"
 
 

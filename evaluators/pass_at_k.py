@@ -6,6 +6,7 @@ the environment.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import overload
@@ -44,6 +45,25 @@ def pass_at_k(
     drawn = np.arange(k)
     all_wrong = np.prod(np.clip(wrong[..., None] - drawn, 0.0, None) / (samples - drawn), axis=-1)
     return float(1.0 - all_wrong) if counts.ndim == 0 else np.asarray(1.0 - all_wrong, dtype=np.float64)
+
+
+def best_of_k(rewards: Sequence[float], k: int) -> float:
+    """What the best of k tries earns, without bias: the mean of the maximum over all sets of k rewards.
+
+    Of rewards of 0 and 1 it is pass@k.
+
+    Raises:
+        ValueError: k is not within 1..the number of rewards.
+    """
+    samples = len(rewards)
+    if not 1 <= k <= samples:
+        raise ValueError(f"the best of k needs 1 <= k <= samples, got k={k} with {samples} samples")
+    sets = math.comb(samples, k)
+    return sum(
+        reward * (math.comb(rank, k - 1) / sets)
+        for rank, reward in enumerate(sorted(rewards))
+        if rank >= k - 1
+    )
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,9 @@ def command(
     rules: bool,
     as_json: bool,
 ) -> None:
-    """Train what study NAME needs (entropy-law, forking-tokens or controls), and write its page.
+    """Train what study NAME needs, and write its page.
+
+    NAME is entropy-law, entropy-regime, forking-tokens or controls.
 
     The page says claims and rules first: what counts as reproduced is fixed before anything is trained.
     Interrupt it at any time: the same command goes on.

@@ -15,6 +15,7 @@ from importlib.resources import files
 from itertools import accumulate
 from string import Template
 
+from agent.context.entropy_response import entropy_response
 from agent.context.predictions import track_record
 from agent.proposal import Proposal
 from agent.researchers.base import Context, HistoryEntry
@@ -180,6 +181,7 @@ def _standing(context: Context) -> str:
         )
     noise = "not known" if context.noise is None else f"{context.noise:.3g}"
     lines.append(f"Noise (standard deviation of the baseline's score over seeds): {noise}.")
+    lines.append(entropy_response([baseline, *context.history]))
     return "\n".join(lines)
 
 

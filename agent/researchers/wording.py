@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from agent.context.entropy_response import entropy_response
 from agent.researchers.base import Context
 from agent.researchers.configuration import Configuration, scientific
 from agent.researchers.control_table import Table
@@ -161,7 +162,8 @@ def mechanism(known: Known, target: Configuration, change: float, entropy: float
     )
     if context.spec.better(change) <= 0:
         effects.append("No gain is expected; the draw chose it for what its uncertainty leaves possible.")
-    return "\n".join([*effects, _evidence(known, target), _record(context)])
+    response = entropy_response([context.baseline, *context.history])
+    return "\n".join([*effects, response, _evidence(known, target), _record(context)])
 
 
 def _evidence(known: Known, target: Configuration) -> str:

@@ -10,7 +10,7 @@ from environments.base import SzilardError
 if TYPE_CHECKING:
     from agent.studies.base import Study
 
-NAMES = ("entropy-law", "forking-tokens", "controls")
+NAMES = ("entropy-law", "entropy-regime", "forking-tokens", "controls")
 
 
 class UnknownStudy(SzilardError):

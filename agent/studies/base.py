@@ -5,13 +5,17 @@ Owns the words that all studies share; what is trained and found is each study's
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from agent.events import Observer
 from agent.trials import Trials
+from environments.base import SzilardError
+
+ONE_SAMPLE = ("pass_at_1", "reward")
+"""Metrics of what a single sample is worth; a domain has one of them."""
 
 Judgement = Literal["reproduced", "partly reproduced", "not reproduced here", "not decided"]
 
@@ -54,6 +58,20 @@ class Study:
     design: str
     trainings: Callable[[int], int]
     run: Callable[[Trials, Observer, str], Report]
+
+
+def one_sample(metrics: Collection[str]) -> str:
+    """The metric of a single sample's worth.
+
+    Raises:
+        SzilardError: there is none, or no entropy to hold it against.
+    """
+    found = next((name for name in ONE_SAMPLE if name in metrics), None)
+    if found is None or "entropy" not in metrics:
+        raise SzilardError(
+            f"The study needs the metrics entropy and {' or '.join(ONE_SAMPLE)}, which this domain lacks."
+        )
+    return found
 
 
 def judged(met: Sequence[bool]) -> Judgement:

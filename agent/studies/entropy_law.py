@@ -14,15 +14,13 @@ import numpy as np
 
 from agent.events import Message, Observer
 from agent.studies.arms import NONE, learning_rate, variant
-from agent.studies.base import Claim, Finding, Report, Study, judged
+from agent.studies.base import ONE_SAMPLE, Claim, Finding, Report, Study, judged, one_sample
 from agent.trace import blocks
 from agent.trials import Trial, Trials
-from environments.base import SzilardError
 from evaluators.entropy_law import FormFit, compare_forms, fit_entropy_law
 from workspaces.review.trajectories import Panel, Path2D, draw_trajectories
 
 LENGTHS = (0.04, 0.08, 0.16, 0.25, 1 / 3, 0.5, 0.65, 0.8, 1.0)
-VALIDATION = "pass_at_1"
 EARLY = 1 / 3
 GOOD_FIT = 0.9
 FORECAST_ERROR = 0.02
@@ -44,8 +42,8 @@ CLAIMS = (
     Claim(
         "Validation score",
         "The validation score of a policy follows R = -a·exp(H) + b through training, and the first third of "
-        f"it foretells the end. Here: {VALIDATION} on held-out tasks against entropy on the same prompts, of "
-        f"policies trained for {len(LENGTHS)} lengths from the same seed.",
+        f"it foretells the end. Here: {' or '.join(ONE_SAMPLE)} on held-out tasks against entropy on the "
+        f"same prompts, of policies trained for {len(LENGTHS)} lengths from the same seed.",
         "Cui et al. 2025, arXiv 2505.22617, sec. 2",
         _RULE,
     ),
@@ -73,8 +71,7 @@ def _run(trials: Trials, observer: Observer, command: str) -> Report:
     plans = [(length, variant(trials.environment, NONE, 1.0, length)) for length in LENGTHS]
     observer(Message(f"Training none for {len(plans)} lengths on {len(seeds)} seeds."))
     start = trials.start()
-    if not {VALIDATION, "entropy"} <= start.metrics.keys():
-        raise SzilardError(f"The study needs the metrics {VALIDATION} and entropy, which this domain lacks.")
+    worth = one_sample(start.metrics)
     done = []
     for seed in seeds:
         if trials.out_of_time():
@@ -84,11 +81,11 @@ def _run(trials: Trials, observer: Observer, command: str) -> Report:
     seeds = done
     validation, training = [], []
     for seed in seeds:
-        points = [(0.5, start.metrics[VALIDATION].value, start.metrics["entropy"].value)]
+        points = [(0.5, start.metrics[worth].value, start.metrics["entropy"].value)]
         for _, plan in plans:
             for measured in trials.measurements(plan, [seed]).values():
                 metrics = measured.score.metrics
-                points.append((float(measured.steps), metrics[VALIDATION].value, metrics["entropy"].value))
+                points.append((float(measured.steps), metrics[worth].value, metrics["entropy"].value))
         validation.append(Series([p[2] for p in points], [p[1] for p in points], [p[0] for p in points]))
         rows = blocks(trials.trace(plans[-1][1], seed), TRACE_POINTS)
         training.append(

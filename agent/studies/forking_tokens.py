@@ -12,7 +12,7 @@ from pathlib import Path
 from agent.arms import Arm, crossed
 from agent.events import Message, Observer
 from agent.studies.arms import NONE, ControlArm
-from agent.studies.base import Claim, Finding, Report, Study, judged
+from agent.studies.base import ONE_SAMPLE, Claim, Finding, Report, Study, judged
 from agent.studies.comparison import RATES, TUNING_SEEDS, at_edge, mean_trajectory, tuned, tuning
 from agent.studies.comparison_files import rate_shown
 from agent.trials import Trial, Trials
@@ -98,15 +98,17 @@ def _table(
     rates: Mapping[str, str],
     differences: Mapping[str, CrossedInterval],
 ) -> str:
-    names = list(dict.fromkeys((metric, "pass_at_1", "pass_at_16", "entropy", "response_length")))
+    scored = [score for arm in measured.values() for score in arm.scores.values()]
+    names = [
+        name
+        for name in dict.fromkeys((metric, *ONE_SAMPLE, "pass_at_16", "entropy", "response_length"))
+        if all(name in score.metrics for score in scored)
+    ]
     lines = ["| trained on | learning rate | " + " | ".join(names) + f" | {metric} to all tokens |"]
     lines.append("|---" * (len(names) + 3) + "|")
     for label, arm in measured.items():
         means = [
-            statistics.fmean(score.metrics[name].value for score in arm.scores.values())
-            if all(name in score.metrics for score in arm.scores.values())
-            else float("nan")
-            for name in names
+            statistics.fmean(score.metrics[name].value for score in arm.scores.values()) for name in names
         ]
         change = _span(differences[label]) if label in differences else ""
         figures = " | ".join(f"{mean:.4f}" for mean in means)

@@ -11,14 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from agent.studies import NAMES, UnknownStudy, entropy_law, forking_tokens, load
+from agent.studies import NAMES, UnknownStudy, entropy_law, entropy_regime, forking_tokens, load
 from agent.studies import controls as controls_study
 from agent.studies.arms import NONE, ControlArm, UnknownControl, control_arms, entropy_control, variant
-from agent.studies.base import Finding, Report
+from agent.studies.base import ONE_SAMPLE, Finding, Report, one_sample
 from agent.studies.comparison import mean_trajectory
 from agent.studies.entropy_law import Series
 from agent.studies.page import PENDING, write_findings, write_rules
 from agent.trace import TraceRow
+from environments.base import SzilardError
 from environments.registry import load as load_environment
 from evaluators.significance import CrossedInterval
 from workspaces.controls import NotAControl, read_control, shipped_controls
@@ -123,7 +124,7 @@ def test_what_is_no_small_file_is_refused_and_not_read(tmp_path: Path) -> None:
 
 
 def test_a_study_that_does_not_exist_is_answered_with_those_that_do() -> None:
-    with pytest.raises(UnknownStudy, match="entropy-law, forking-tokens, controls"):
+    with pytest.raises(UnknownStudy, match="entropy-law, entropy-regime, forking-tokens, controls"):
         load("entropy")
     assert [load(name).name for name in NAMES] == list(NAMES)
 
@@ -211,6 +212,60 @@ def test_mean_trajectory_is_the_mean_over_seeds_and_as_long_as_the_shortest() ->
     found = mean_trajectory(traces, points=9)
     assert len(found) == 6
     assert all(row.reward == pytest.approx(0.3) for row in found)
+
+
+# The entropy regime
+
+
+def followers(*, one: float, many: float, noise: float = 0.05) -> list[list[dict[str, float]]]:
+    """[code][seed]: metrics whose slope over entropy is given."""
+    rng = random.Random(0)
+    return [
+        [
+            {
+                "entropy": entropy + 0.01 * seed,
+                "reward": one * entropy + rng.gauss(0.0, noise),
+                "diversity": many * entropy + rng.gauss(0.0, noise),
+            }
+            for seed in range(5)
+        ]
+        for entropy in (0.2, 0.5, 0.8, 1.1)
+    ]
+
+
+def regime(figures: list[list[dict[str, float]]]) -> list[str]:
+    found = {
+        name: dict.fromkeys(entropy_regime.LEVERS, entropy_regime.response(name, figures))
+        for name in ("reward", "diversity")
+    }
+    judge = entropy_regime.judge
+    return [
+        judge("one", ONE_SAMPLE, found, above=False).judgement,
+        judge("many", entropy_regime.MANY_SAMPLES, found, above=True).judgement,
+    ]
+
+
+def test_the_regime_is_the_sign_with_which_a_score_follows_entropy() -> None:
+    assert regime(followers(one=-1.0, many=1.0)) == ["reproduced", "reproduced"]
+    assert regime(followers(one=1.0, many=-1.0)) == ["not reproduced here", "not reproduced here"]
+    assert regime(followers(one=0.0, many=0.0, noise=1.0)) == ["not reproduced here"] * 2
+
+
+def test_what_only_one_lever_shows_is_partly_reproduced() -> None:
+    spends = entropy_regime.response("reward", followers(one=-1.0, many=0.0))
+    nothing = entropy_regime.response("reward", followers(one=0.0, many=0.0, noise=1.0))
+    levers = {"learning rate": spends, "entropy bonus": nothing, "both": spends}
+    found = entropy_regime.judge("one", ONE_SAMPLE, {"reward": levers}, above=False)
+    assert found.judgement == "partly reproduced"
+    assert "entropy bonus" in found.reason
+
+
+def test_a_domain_without_the_metric_or_with_one_seed_decides_nothing() -> None:
+    assert entropy_regime.judge("one", ONE_SAMPLE, {}, above=False).judgement == "not decided"
+    single = [seeds[:1] for seeds in followers(one=-1.0, many=1.0)]
+    assert regime(single) == ["not decided", "not decided"]
+    with pytest.raises(SzilardError, match="pass_at_1 or reward"):
+        one_sample({"entropy": 0.1})
 
 
 # Pages

@@ -64,7 +64,9 @@ def test_wheel_holds_the_template_the_policy_and_the_prompts(wheel: Path) -> Non
     assert "workspaces/templates/grpo/recipe.py" in held
     assert any(path.startswith("workspaces/templates/controls/") for path in held)
     assert "workspaces/templates/checks/check_control.py" in held
-    assert {f"environments/countdown/policy/{name}" for name in ("config.json", "model.safetensors")} <= held
+    for domain in ("countdown", "melody"):
+        files = {f"environments/{domain}/policy/{name}" for name in ("config.json", "model.safetensors")}
+        assert files <= held
     assert any(path.startswith("agent/context/") and path.endswith(".md") for path in held)
 
 
@@ -83,8 +85,8 @@ def test_installed_wheel_can_read_the_shipped_environment(installed: Path) -> No
     program = (
         "from environments import registry\n"
         "from evaluators.policy import load_policy\n"
-        "environment = registry.load('countdown')\n"
-        "load_policy(environment.starting_policy())\n"
-        "assert all(path.is_file() for path in environment.workspace_template().values())\n"
+        "for environment in map(registry.load, ('countdown', 'melody')):\n"
+        "    load_policy(environment.starting_policy())\n"
+        "    assert all(path.is_file() for path in environment.workspace_template().values())\n"
     )
     command(installed / "bin" / "python", "-c", program, cwd=installed)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import statistics
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from evaluators.pass_at_k import mean_pass_at_k, pass_at_k
+from evaluators.pass_at_k import best_of_k, mean_pass_at_k, pass_at_k
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 
@@ -74,3 +76,22 @@ def test_interval_of_the_clustered_error_holds_the_truth() -> None:
         assert found.standard_error is not None
         hits += abs(found.value - 1 / 3) < 1.96 * found.standard_error
     assert 0.90 <= hits / 400 <= 0.98
+
+
+def test_best_of_k_is_the_mean_of_the_best_over_all_sets() -> None:
+    rewards = [0.3, 0.0, 0.9, 0.9, 0.1, 0.55]
+    for k in range(1, 7):
+        best = statistics.fmean(max(tries) for tries in combinations(rewards, k))
+        assert best_of_k(rewards, k) == pytest.approx(best)
+
+
+@pytest.mark.parametrize("k", [1, 4, 32])
+def test_best_of_right_and_wrong_is_pass_at_k(k: int) -> None:
+    for right in (0, 1, 7, 32):
+        assert best_of_k([1.0] * right + [0.0] * (32 - right), k) == pytest.approx(pass_at_k(right, 32, k))
+
+
+@pytest.mark.parametrize("k", [0, 4])
+def test_best_of_more_than_there_are_is_refused(k: int) -> None:
+    with pytest.raises(ValueError, match="best of k needs"):
+        best_of_k([0.0, 0.5, 1.0], k)

@@ -10,7 +10,7 @@ from environments import registry
 from tests.end_to_end.a_short_run import ENVIRONMENT as QUICK
 
 
-@pytest.mark.parametrize("name", ["countdown", str(QUICK)])
+@pytest.mark.parametrize("name", ["countdown", "melody", str(QUICK)])
 def test_frontier_differs_from_the_recipe_in_two_constants_alone(name: str) -> None:
     domain = registry.load(name)
     template = domain.workspace_template()["recipe.py"].read_text().splitlines()
@@ -18,7 +18,7 @@ def test_frontier_differs_from_the_recipe_in_two_constants_alone(name: str) -> N
     rate, steps = float(constants["LEARNING_RATE"]), int(constants["STEPS"])
     points = domain.frontier()
     expected_points = [(0.5, steps), (0.75, steps), (1.25, steps), (1.25, steps // 2)]
-    for point, (factor, length) in zip(points, expected_points, strict=name == "countdown"):
+    for point, (factor, length) in zip(points, expected_points, strict=name != str(QUICK)):
         assert (point.learning_rate, point.steps) == (pytest.approx(rate * factor), length)
     assert len({point.label for point in points}) == len(points)
     for point in points:

@@ -12,7 +12,7 @@ from environments.countdown.environment import Countdown
 from tests.end_to_end.a_short_run import ENVIRONMENT as QUICK
 
 
-@pytest.mark.parametrize("name", ["cuontdown", "count", "Countdown", ""])
+@pytest.mark.parametrize("name", ["cuontdown", "count", "Countdown"])
 def test_unknown_environment_names_the_nearest(name: str) -> None:
     with pytest.raises(InvalidEnvironment, match="The nearest is 'countdown'"):
         registry.load(name)
