@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Literal, cast
 
 from agent import own_controls
+from agent.measure import policy_hash
 from agent.researchers.base import Researcher
 from agent.seeds import every_seed
 from agent.settings import GuardSetting, Researchers, RunSettings, TrainingSettings
@@ -67,6 +68,7 @@ def plan(
     tokens: int | None = None,
     dollars: float | None = None,
     price: tuple[float, float] | None = None,
+    policy: str | None = None,
 ) -> RunSettings:
     """Check the options of a run.
 
@@ -97,6 +99,7 @@ def plan(
         folder=runs_dir,
         seed=seed,
         sandbox=sandbox,
+        policy=policy,
     )
     settings = RunSettings(
         **dict(training)
@@ -134,6 +137,7 @@ def plan_training(
     seed: int,
     sandbox: str,
     name: str = "",
+    policy: str | None = None,
 ) -> TrainingSettings:
     """Check the options of whatever trains a domain below `folder`.
 
@@ -146,7 +150,8 @@ def plan_training(
     require_git()
     if is_path(environment):
         environment = str(Path(environment).resolve())
-    spec = load(environment).spec
+    domain = load(environment, policy)
+    spec, start = domain.spec, domain.starting_policy()
     seeds = spec.seeds if seeds is None else seeds
     if seeds < 2 or workers < 1:
         raise InvalidOption("A comparison of trainings needs at least 2 evidence seeds and 1 worker.")
@@ -156,6 +161,8 @@ def plan_training(
         goal=goal,
         environment=environment,
         environment_version=spec.version,
+        policy=None if policy is None else str(start),
+        policy_hash=None if policy is None else policy_hash(domain),
         metric=_known_metric(metric or spec.metric, spec),
         direction=spec.direction,
         guards=_guards(guards, spec),
@@ -173,7 +180,7 @@ def plan_training(
 
 def describe(settings: RunSettings) -> list[str]:
     """What a run will optimise, do and cost, one line each."""
-    spec = load(settings.environment).spec
+    spec = load(settings.environment, settings.policy).spec
     guards = ", ".join(f"{g.metric} may fall by at most {g.tolerance:g}" for g in settings.guards) or "none"
     who = _PROPOSES[settings.researcher].format(model=settings.model)
     first = ", tried before those of the catalogue" if settings.researcher == "catalogue" else ""
@@ -185,6 +192,7 @@ def describe(settings: RunSettings) -> list[str]:
     return [
         f"Goal: {settings.goal}",
         f"Domain: {spec.name}: {spec.description}",
+        *([f"Policy: {settings.policy}"] if settings.policy else []),
         f"Optimised: {settings.direction} {settings.metric}"
         + (f" ({spec.metric_meaning})" if settings.metric == spec.metric else ""),
         f"Guards, against the baseline: {guards}",
@@ -266,7 +274,7 @@ def researcher_of(settings: RunSettings, directory: Path | None = None) -> Resea
 
 def _name(name: str | None, runs_dir: Path, environment: str) -> str:
     if name is None:
-        return f"{datetime.now(UTC):%Y%m%d}-{environment}-{secrets.token_hex(2)}"
+        return f"{datetime.now(UTC):%Y%m%d}-{environment.replace(':', '-')}-{secrets.token_hex(2)}"
     if not name or name.startswith((".", "-")) or any(c in "/\\\0" or not c.isprintable() for c in name):
         raise InvalidOption(f"{name!r} cannot name a run: use letters, digits, '.', '_' and '-'.")
     if (runs_dir / name).exists():

@@ -47,6 +47,8 @@ class TrainingSettings(BaseModel):
     goal: str
     environment: str
     environment_version: str
+    policy: str | None = Field(default=None, description="folder of the policy that was asked for")
+    policy_hash: str | None = Field(default=None, description="of its files, when the run was planned")
     metric: str
     direction: Literal["maximise", "minimise"]
     guards: tuple[GuardSetting, ...]

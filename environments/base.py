@@ -160,6 +160,17 @@ class Environment(ABC):
     def starting_policy(self) -> Path:
         """Folder of the policy that every attempt starts from, bound read-only at /policy."""
 
+    def with_policy(self, name: str) -> Environment:
+        """The same domain, but every attempt starts from the policy in the folder `name`.
+
+        Raises:
+            InvalidEnvironment: there is no such policy, or the domain starts from no other than its own.
+        """
+        raise InvalidEnvironment(
+            f"{self.spec.name} starts from its own policy alone: --policy is for domains of prompts and "
+            "rewards."
+        )
+
     def frontier(self, winner: Mapping[str, str] | None = None) -> Sequence[FrontierPoint]:
         """What learning rate and length alone can reach; empty where a domain has neither.
 

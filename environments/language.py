@@ -5,10 +5,14 @@ Owns how a language policy is scored: draws samples outside the sandbox and turn
 
 from __future__ import annotations
 
+import atexit
 import copy
 import re
+import tempfile
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence, Set
+from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +36,9 @@ TEMPLATES = Path(__file__).parent.parent / "workspaces" / "templates"
 PASS_AT = (1, 2, 4, 8, 16)
 SCORED_ROWS = 8192
 SNAPSHOT_STRIDE, SNAPSHOT_SAMPLES = 5, 16
+SAMPLING_BYTES, LONGEST_PROMPT = 2 * 2**30, 256
+OPERATIONS_OF_A_TOKEN, OPERATIONS_A_SECOND = 16, 2e10
+RECIPE = "recipe.py"
 RATE_LINE = r"^LEARNING_RATE = (\S+)"
 STEPS_LINE = r"^STEPS = (\S+)"
 
@@ -48,18 +55,36 @@ def _rate_and_steps(recipe: str) -> tuple[float, int] | None:
         return None
 
 
-def _recipe_at(recipe: str, learning_rate: float, steps: int) -> str:
-    at_rate = re.sub(RATE_LINE, f"LEARNING_RATE = {learning_rate:g}", recipe, flags=re.M)
-    return re.sub(STEPS_LINE, f"STEPS = {steps}", at_rate, flags=re.M)
+def _recipe_with(recipe: str, constants: Mapping[str, float]) -> str:
+    """The recipe with other values of some of its constants."""
+    for name, value in constants.items():
+        recipe = re.sub(rf"^{name} = \S+", f"{name} = {value:g}", recipe, flags=re.M)
+    return recipe
+
+
+@cache
+def _tuned(constants: tuple[tuple[str, float], ...]) -> Path:
+    """The template's recipe with a domain's constants, in a file that lives as long as the process."""
+    folder = tempfile.TemporaryDirectory(prefix="szilard-recipe-")
+    atexit.register(folder.cleanup)
+    path = Path(folder.name) / RECIPE
+    path.write_text(_recipe_with((TEMPLATES / "grpo" / RECIPE).read_text(), dict(constants)))
+    return path
 
 
 class LanguageEnvironment(Environment):
-    """A domain of prompts and rewards. Give `spec`, `tasks`, `reward` and a starting policy."""
+    """A domain of prompts and rewards. Give `spec`, `tasks`, `reward` and a starting policy.
+
+    `recipe_constants` are those of the template's recipe.py that this domain is tuned to: name -> value.
+    `given_policy` says that it starts from a policy that it was given, and not from its own.
+    """
 
     max_tokens: int
     scored_tasks: int = 512
     scored_samples: int = 32
     seen_tasks: int = 128
+    given_policy: bool = False
+    recipe_constants: Mapping[str, float] = {}
     _sealed: tuple[int, Sequence[Task]] | None = None
 
     @abstractmethod
@@ -78,11 +103,34 @@ class LanguageEnvironment(Environment):
         """The GRPO template and the shared controls."""
         template = {path.name: path for path in sorted((TEMPLATES / "grpo").glob("*.*"))}
         controls = {f"controls/{p.name}": p for p in sorted((TEMPLATES / "controls").glob("*.py"))}
+        if self.recipe_constants:
+            template[RECIPE] = _tuned(tuple(self.recipe_constants.items()))
         return {**template, **controls}
+
+    def with_policy(self, name: str) -> LanguageEnvironment:
+        from evaluators.hugging_face import find_policy, weights_count
+        from evaluators.policy import PolicyFileError
+
+        try:
+            folder = find_policy(name)
+            parameters = weights_count(folder)
+        except PolicyFileError as error:
+            raise InvalidEnvironment(str(error)) from error
+        domain = copy.copy(self)
+        domain.starting_policy = partial(Path, folder)  # type: ignore[method-assign]
+        domain.given_policy = True
+        domain._suit(parameters)
+        return domain
+
+    def _suit(self, parameters: int) -> None:
+        """Make the limits of an attempt fit a policy of so many parameters, on one core of a CPU."""
+        operations = self.spec.budget["tokens"] * parameters * OPERATIONS_OF_A_TOKEN
+        seconds = max(self.spec.seconds_per_attempt, float(round(operations / OPERATIONS_A_SECOND)))
+        self.spec = replace(self.spec, seconds_per_attempt=seconds)
 
     def frontier(self, winner: Mapping[str, str] | None = None) -> Sequence[FrontierPoint]:
         """The recipe at learning rates around its own, at half its length, and at the winner's of both."""
-        recipe = self.workspace_template()["recipe.py"].read_text()
+        recipe = self.workspace_template()[RECIPE].read_text()
         own = _rate_and_steps(recipe)
         if own is None:
             return ()
@@ -93,11 +141,13 @@ class LanguageEnvironment(Environment):
             (_digits(rate * 1.25), steps): "learning rate x 1.25",
             (_digits(rate * 1.25), steps // 2): "half the steps, learning rate x 1.25",
         }
-        beside = _rate_and_steps((winner or {}).get("recipe.py", ""))
+        beside = _rate_and_steps((winner or {}).get(RECIPE, ""))
         if beside is not None and beside != own:
             points.setdefault(beside, "the winner's rate and length")
         return [
-            FrontierPoint(label, at, length, {"recipe.py": _recipe_at(recipe, at, length)})
+            FrontierPoint(
+                label, at, length, {RECIPE: _recipe_with(recipe, {"LEARNING_RATE": at, "STEPS": length})}
+            )
             for (at, length), label in points.items()
         ]
 
@@ -176,7 +226,10 @@ class LanguageEnvironment(Environment):
 
         tokenizer = load_tokenizer(self.starting_policy())
         generator = torch.Generator(policy.device).manual_seed(seed % 2**63)
-        batch = max(1, SCORED_ROWS // samples)
+        rows = SCORED_ROWS
+        if self.given_policy:
+            rows = min(rows, SAMPLING_BYTES // policy.row_bytes(LONGEST_PROMPT + self.max_tokens))
+        batch = max(1, rows // samples)
         parts = []
         for start in range(0, len(tasks), batch):
             prompts, mask = encode_prompts(
@@ -195,11 +248,10 @@ class LanguageEnvironment(Environment):
         return rewards, diagnoses, completions
 
     def _load(self, folder: Path) -> Policy:
-        from evaluators.policy import PolicyConfig, PolicyFileError, load_policy
+        from evaluators.hugging_face import open_policy
+        from evaluators.policy import PolicyFileError
 
         try:
-            if PolicyConfig.read(folder) != PolicyConfig.read(self.starting_policy()):
-                raise InvalidPolicy(f"{folder} holds a policy of another shape than the starting policy")
-            return load_policy(folder)
+            return open_policy(self.starting_policy(), trained=folder)
         except PolicyFileError as error:
             raise InvalidPolicy(str(error)) from error

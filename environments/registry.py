@@ -1,4 +1,4 @@
-"""Finds an environment: built in by name, or a Python file by path.
+"""Finds an environment: built in by name, one of a family by FAMILY:MEMBER, or a Python file by path.
 
 Owns names and loading, and nothing of what an environment does.
 """
@@ -10,14 +10,17 @@ import importlib
 import importlib.util
 import sys
 from pathlib import Path
+from typing import Any
 
 from environments.base import Environment, EnvironmentSpec, InvalidEnvironment
 
 BUILT_IN = {"countdown": "environments.countdown.environment:Countdown"}
+FAMILIES = {"reasoning_gym": ("DATASET", "environments.reasoning_gym.environment:ReasoningGym")}
+"""Domains with many members, named FAMILY:MEMBER: what a member is called, and what is made with its name."""
 
 
 def names() -> list[str]:
-    return sorted(BUILT_IN)
+    return sorted([*BUILT_IN, *(f"{family}:{member}" for family, (member, _) in FAMILIES.items())])
 
 
 def is_path(name: str) -> bool:
@@ -25,23 +28,39 @@ def is_path(name: str) -> bool:
     return name.endswith(".py")
 
 
-def load(name: str) -> Environment:
+def load(name: str, policy: str | None = None) -> Environment:
     """The environment of that name, or the one that a Python file defines.
 
+    With `policy`, a folder or a name in the Hugging Face cache, it starts from that instead of its own.
+
     Raises:
-        InvalidEnvironment: there is none (names the nearest), or the file defines none.
+        InvalidEnvironment: there is none (names the nearest), the file defines none, or it cannot take the
+            policy.
     """
+    environment = _load(name)
+    return environment if policy is None else environment.with_policy(policy)
+
+
+def _load(name: str) -> Environment:
     if is_path(name):
         return _from_file(Path(name))
+    family, _, member = name.partition(":")
+    if family in FAMILIES and member:
+        made: Environment = _attribute(FAMILIES[family][1])(member)
+        return made
     if name not in BUILT_IN:
         nearest = difflib.get_close_matches(name, names(), n=1, cutoff=0.0)
         raise InvalidEnvironment(
             f"There is no environment {name!r}. The nearest is {nearest[0]!r}; "
             "`szilard env list` shows them all."
         )
-    module, attribute = BUILT_IN[name].split(":")
-    environment: Environment = getattr(importlib.import_module(module), attribute)()
+    environment: Environment = _attribute(BUILT_IN[name])()
     return environment
+
+
+def _attribute(place: str) -> Any:
+    module, attribute = place.split(":")
+    return getattr(importlib.import_module(module), attribute)
 
 
 def _from_file(path: Path) -> Environment:

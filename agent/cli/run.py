@@ -44,6 +44,12 @@ def _price(ctx: click.Context, parameter: click.Parameter, given: str | None) ->
 @click.command(short_help="Pursue a goal to a confirmed winner.")
 @click.argument("goal")
 @click.option("--environment", default="countdown", show_default=True, help="Domain: see `szilard env list`.")
+@click.option(
+    "--policy",
+    metavar="FOLDER|NAME",
+    help="Start from this Hugging Face causal model (safetensors): a folder, or a name in the cache on disk."
+    "  [default: the domain's own]",
+)
 @click.option("--metric", help="What to optimise, such as pass@16; by default what the environment says.")
 @click.option(
     "--guard",
@@ -146,6 +152,7 @@ def _price(ctx: click.Context, parameter: click.Parameter, given: str | None) ->
 def command(
     goal: str,
     environment: str,
+    policy: str | None,
     metric: str | None,
     guards: dict[str, float] | None,
     minimum_effect: float | None,
@@ -178,6 +185,8 @@ def command(
     \b
     Example:
       szilard run "Solve more countdown problems in up to 16 tries" --attempts 8 --guard pass@1=0.02
+      szilard run "Answer more in up to 16 tries" --environment reasoning_gym:spell_backward
+      szilard run "Answer more in up to 16 tries" --environment reasoning_gym:maze --policy ./my-model
     """
     if researcher not in (None, "language-model") and model is not None:
         raise click.UsageError(
@@ -194,6 +203,7 @@ def command(
     settings = engine.plan(
         goal=goal,
         environment=environment,
+        policy=policy,
         metric=metric,
         guards=guards,
         attempts=attempts,
