@@ -9,12 +9,12 @@ import time
 
 import pytest
 
-reasoning_gym = pytest.importorskip("reasoning_gym", reason="needs pip install 'szilard[reasoning-gym]'")
-
 from environments import registry
 from environments.base import InvalidEnvironment, Split
 from environments.reasoning_gym.datasets import CANNOT_WORK, Dataset, Question, cell_of, split_of
 from environments.reasoning_gym.environment import LONGEST_ANSWERS
+
+pytest.importorskip("reasoning_gym", reason="needs pip install 'szilard[reasoning-gym]'")
 
 SMALL = ("gcd", "coin_flip", "count_bits", "chain_sum", "spell_backward", "ab", "maze", "tower_of_hanoi")
 
