@@ -20,7 +20,7 @@ from environments.reasoning_gym.environment import LONGEST_ANSWERS, ReasoningGym
 from environments.warm_start import END, PAD, Demonstration
 
 SEED = 0
-STEPS = 2000
+STEPS = 1000
 BATCH = 128
 LEARNING_RATE = 4e-3
 DRAWN_AT_ONCE = 2048
