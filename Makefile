@@ -10,6 +10,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
     --exclude-newer '7 days' --excludes requirements/torch-brings.txt --no-emit-package torch \
     --custom-compile-command 'make lock' --group build
 
+BUILT_HERE := cellpylib pycosat zss
 TORCH_VERSION := 2.13.0
 CPU_WHEELS := https://download.pytorch.org/whl/cpu
 CHOSEN := $(shell cat $(VENV)/.torch 2>/dev/null)
@@ -63,9 +64,11 @@ endif
 	@rm -f $(VENV)/.installed-*
 	@touch $@
 
-$(VENV)/.installed-test: $(INSTALLED) requirements/test.txt
+$(VENV)/.installed-test: $(INSTALLED) requirements/test.txt requirements/reasoning-gym.txt
 	@echo "Installing what the tests need"
 	@$(LOCKED) requirements/test.txt
+	@echo "Installing reasoning-gym, of which three small packages are built here: they have no wheels"
+	@$(PIP) install --quiet --no-deps --require-hashes --requirement requirements/reasoning-gym.txt
 	@touch $@
 
 $(VENV)/.installed-lint: $(INSTALLED) requirements/dev.txt
@@ -110,6 +113,8 @@ lock: $(VENV)/.installed-lint
 	    echo 'torch==$(TORCH_VERSION)' | $(LOCK) $(ARGS) --extra $$extra --constraint requirements/run.txt \
 	        --output-file requirements/$$extra.txt pyproject.toml - || exit 1; \
 	done
+	@echo 'torch==$(TORCH_VERSION)' | $(LOCK) $(addprefix --no-binary ,$(BUILT_HERE)) $(ARGS) --extra reasoning-gym \
+	    --constraint requirements/run.txt --output-file requirements/reasoning-gym.txt pyproject.toml -
 
 audit: $(VENV)/.installed-lint
 	@echo "Looking the locked releases up among the known vulnerabilities"

@@ -90,7 +90,7 @@ class Attempt:
                 return {**fixed, "ended": "refused", "reason": reason}
             folder.keep_proposal(repairs, proposed)
         proposal = proposed.proposal
-        told = _prediction(proposal, policy=laboratory.spec.policy)
+        told = _prediction(proposal, policy=laboratory.spec.trains_policy)
         self._tell(number, "propose", hypothesis=proposal.hypothesis, detail=told)
         return fixed
 
@@ -164,7 +164,7 @@ class Attempt:
             mechanism=proposal.mechanism,
             researcher=proposed.researcher,
             predicted_score_change=proposal.predicted_score_change,
-            predicted_entropy=proposal.predicted_entropy if self.laboratory.spec.policy else None,
+            predicted_entropy=proposal.predicted_entropy if self.laboratory.spec.trains_policy else None,
             repair=state["repairs"],
         )
 
@@ -181,7 +181,7 @@ class Attempt:
 
     def _check(self, state: AttemptState) -> AttemptState:
         self._tell(state["number"], "check")
-        if not self.laboratory.spec.policy:
+        if not self.laboratory.spec.trains_policy:
             # What a foreign repository imports, and from where, only its own command can tell.
             return {}
         try:

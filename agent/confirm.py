@@ -259,6 +259,6 @@ def _slug(label: str) -> str:
 def _announcement(winner: int, contenders: Sequence[Contender], split: Split, settings: RunSettings) -> str:
     trainings = sum(len(contender.seeds) for contender in contenders)
     if winner:
-        where = f"on {settings.confirmed_on}" + (", beside the frontier" if settings.policy else "")
+        where = f"on {settings.confirmed_on}" + (", beside the frontier" if settings.trains_policy else "")
         return f"Confirming attempt {winner} {where}: {trainings} trainings."
     return f"Nothing was kept. Drawing the frontier on the {split} split: at most {trainings} trainings."

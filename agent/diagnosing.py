@@ -33,7 +33,7 @@ def diagnosis_of(history: History, folder: Path, commit: str) -> EntropyDiagnosi
 
     None too where no policy is trained: then nothing has an entropy.
     """
-    if not history.measurer.environment.spec.policy:
+    if not history.measurer.environment.spec.trains_policy:
         return None
     key = history.measurer.key(commit, SCREENING_SEED, Split.SELECTION)
     training = folder / f"{Split.SELECTION}-{SCREENING_SEED}"

@@ -108,6 +108,6 @@ class Laboratory:
 
     def _protected_files(self, commit: str, editable: Mapping[str, str]) -> Mapping[str, str]:
         """What may be read and not changed: in a foreign repository all that is not editable."""
-        if self.spec.policy:
+        if self.spec.trains_policy:
             return self.ledger.files(commit, self.spec.protected)
         return {path: text for path, text in self.ledger.files(commit).items() if path not in editable}

@@ -71,7 +71,7 @@ class Measurer:
         if isinstance(environment, CommandEnvironment):
             self._commands, self._policy = Commands(environment, ledger, executor), "none"
         else:
-            self._policy = _hash_of(sorted(environment.starting_policy().iterdir()))
+            self._policy = policy_hash(environment)
         source = settings.environment
         self._domain = f"{environment.spec.name} {environment.spec.version}"
         if is_path(source):
@@ -340,6 +340,11 @@ class Measurer:
             rows.write(json.dumps(row) + "\n")
 
 
+def policy_hash(environment: Environment) -> str:
+    """16 hexadecimal digits over the files of the policy that a domain starts from."""
+    return _hash_of(sorted(environment.starting_policy().iterdir()))
+
+
 def sealed_seed(secret: str) -> int:
     """Which tasks are sealed: they depend on a secret that enters no sandbox."""
     return _number(secret, f"tasks:{Split.CONFIRMATION}")
@@ -385,5 +390,7 @@ def _hash_of(files: list[Path]) -> str:
     for path in files:
         if path.is_file():
             digest.update(f"{path.name} {path.stat().st_size}\n".encode())
-            digest.update(path.read_bytes())
+            with path.open("rb") as file:
+                while block := file.read(2**20):
+                    digest.update(block)
     return digest.hexdigest()[:16]

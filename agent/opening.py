@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.events import Event, Observer
-from agent.measure import Measurer
+from agent.measure import Measurer, policy_hash
 from agent.scorer import Scorer
 from agent.settings import TrainingSettings
 from environments.base import Environment, SzilardError
@@ -70,7 +70,7 @@ def opened(
     )
     devices = _devices() if settings.device == "cuda" else ("cpu",)
     executor = LocalExecutor(choose_sandbox(settings.sandbox), settings.workers, devices)
-    scorer = Scorer(settings.environment, settings.workers)
+    scorer = Scorer(settings.environment, settings.workers, settings.policy)
     store = MeasurementStore(directory / "measurements")
     previous = signal.signal(signal.SIGTERM, _as_interrupt) if _in_main_thread() else None
     try:
@@ -91,11 +91,16 @@ def environment_of(directory: Path, settings: TrainingSettings) -> Environment:
     Raises:
         SzilardError: it cannot be had in the version that the run was made with.
     """
-    environment = load(settings.environment)
+    environment = load(settings.environment, settings.policy)
     if environment.spec.version != settings.environment_version:
         raise SzilardError(
             f"{directory} was made with {settings.environment} version {settings.environment_version}, "
             f"installed is {environment.spec.version}: their scores cannot be compared. Start a new run."
+        )
+    if settings.policy is not None and policy_hash(environment) != settings.policy_hash:
+        raise SzilardError(
+            f"{directory} was made with another policy than the one that lies in {settings.policy} now: "
+            "put the old one back, or start a new run."
         )
     return environment
 

@@ -18,6 +18,7 @@ from typing import Literal, cast
 
 from agent import own_controls
 from agent.adapter_check import require_sound
+from agent.measure import policy_hash
 from agent.researchers.base import Researcher
 from agent.seeds import every_seed
 from agent.settings import GuardSetting, Researchers, RunSettings, TrainingSettings
@@ -69,6 +70,7 @@ def plan(
     dollars: float | None = None,
     price: tuple[float, float] | None = None,
     accept_self_reported: bool = False,
+    policy: str | None = None,
 ) -> RunSettings:
     """Check the options of a run.
 
@@ -99,6 +101,7 @@ def plan(
         folder=runs_dir,
         seed=seed,
         sandbox=sandbox,
+        policy=policy,
     )
     if training.self_reported and not accept_self_reported:
         raise InvalidOption(
@@ -106,7 +109,7 @@ def plan(
             "may raise it without doing better. Add --accept-self-reported to go on all the same: every "
             "verdict and page will say so. Better: leave an artefact, and score it by a protected command."
         )
-    if not training.policy and researcher != "language-model":
+    if not training.trains_policy and researcher != "language-model":
         raise InvalidOption(
             f"The {researcher} researcher chooses among entropy controls, and {environment} has none: name a "
             "language model that proposes edits, --model NAME (with OPENAI_API_KEY or OPENAI_BASE_URL)."
@@ -147,6 +150,7 @@ def plan_training(
     seed: int,
     sandbox: str,
     name: str = "",
+    policy: str | None = None,
 ) -> TrainingSettings:
     """Check the options of whatever trains a domain below `folder`.
 
@@ -160,7 +164,9 @@ def plan_training(
     if is_path(environment):
         environment = str(Path(environment).resolve())
     require_sound(environment)
-    spec = load(environment).spec
+    domain = load(environment, policy)
+    spec = domain.spec
+    start = domain.starting_policy() if spec.trains_policy else None
     seeds = spec.seeds if seeds is None else seeds
     if seeds < 2 or workers < 1:
         raise InvalidOption("A comparison of trainings needs at least 2 evidence seeds and 1 worker.")
@@ -170,6 +176,8 @@ def plan_training(
         goal=goal,
         environment=environment,
         environment_version=spec.version,
+        policy=None if policy is None else str(start),
+        policy_hash=None if policy is None else policy_hash(domain),
         metric=_known_metric(metric or spec.metric, spec),
         direction=spec.direction,
         guards=_guards(guards, spec),
@@ -182,7 +190,7 @@ def plan_training(
         seed=seed,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         versions={"python": platform.python_version(), **{name: version(name) for name in SHOWN_VERSIONS}},
-        policy=spec.policy,
+        trains_policy=spec.trains_policy,
         self_reported=spec.self_reported,
         deterministic=spec.deterministic,
         confirmed_on=spec.confirmed_on,
@@ -191,7 +199,7 @@ def plan_training(
 
 def describe(settings: RunSettings) -> list[str]:
     """What a run will optimise, do and cost, one line each."""
-    spec = load(settings.environment).spec
+    spec = load(settings.environment, settings.policy).spec
     guards = ", ".join(f"{g.metric} may fall by at most {g.tolerance:g}" for g in settings.guards) or "none"
     who = _PROPOSES[settings.researcher].format(model=settings.model)
     first = ", tried before those of the catalogue" if settings.researcher == "catalogue" else ""
@@ -203,6 +211,7 @@ def describe(settings: RunSettings) -> list[str]:
     return [
         f"Goal: {settings.goal}",
         f"Domain: {spec.name}: {spec.description}",
+        *([f"Policy: {settings.policy}"] if settings.policy else []),
         f"Optimised: {settings.direction} {settings.metric}"
         + (f" ({spec.metric_meaning})" if settings.metric == spec.metric else ""),
         f"Guards, against the baseline: {guards}",
@@ -223,12 +232,12 @@ def describe(settings: RunSettings) -> list[str]:
 
 def _confirmation(settings: RunSettings) -> str:
     again = f"Confirmation: on {settings.confirmed_on}, {settings.confirmation_seeds} seeds"
-    return f"{again}, beside the frontier of learning rate and length" if settings.policy else again
+    return f"{again}, beside the frontier of learning rate and length" if settings.trains_policy else again
 
 
 def _cost(settings: RunSettings, spec: EnvironmentSpec) -> str:
     """What the whole run takes or, where its minutes or training seconds are fewer, what fits into those."""
-    frontier = 5 * min(5, settings.confirmation_seeds) if settings.policy else 0
+    frontier = 5 * min(5, settings.confirmation_seeds) if settings.trains_policy else 0
     around = len(every_seed(settings.seeds)) + 2 * settings.confirmation_seeds + frontier
     an_attempt = 1 + SCREENED_SHARE * RACED_SHARE * settings.seeds
     pace = settings.workers * 60 / (spec.seconds_per_attempt + SCORE_SECONDS)
@@ -292,7 +301,7 @@ def researcher_of(settings: RunSettings, directory: Path | None = None) -> Resea
 
 def _name(name: str | None, runs_dir: Path, environment: str) -> str:
     if name is None:
-        return f"{datetime.now(UTC):%Y%m%d}-{environment}-{secrets.token_hex(2)}"
+        return f"{datetime.now(UTC):%Y%m%d}-{environment.replace(':', '-')}-{secrets.token_hex(2)}"
     if not name or name.startswith((".", "-")) or any(c in "/\\\0" or not c.isprintable() for c in name):
         raise InvalidOption(f"{name!r} cannot name a run: use letters, digits, '.', '_' and '-'.")
     if (runs_dir / name).exists():

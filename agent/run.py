@@ -225,7 +225,7 @@ class Run:
 
     def _assess(self) -> Score | None:
         """The quick probes of the scorer; cached, since they cost two scorings. None where no policy is."""
-        if not self.settings.policy:
+        if not self.settings.trains_policy:
             return None
         path = self.directory / "start.json"
         if path.exists():

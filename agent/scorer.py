@@ -23,16 +23,18 @@ class ScoringFailed(SzilardError):
     """The evaluator itself failed: nothing is known about the policy."""
 
 
-def scoring_command(environment: str) -> list[str]:
+def scoring_command(environment: str, policy: str | None = None) -> list[str]:
     """What starts a worker: `-P` keeps the folder that it is started in off the path of imports."""
-    return [sys.executable, "-P", "-m", "agent.scoring_worker", environment]
+    given = [] if policy is None else [policy]
+    return [sys.executable, "-P", "-m", "agent.scoring_worker", environment, *given]
 
 
 class Scorer:
     """At most `workers` processes, started when first needed and kept warm; safe from any thread."""
 
-    def __init__(self, environment: str, workers: int) -> None:
+    def __init__(self, environment: str, workers: int, policy: str | None = None) -> None:
         self._environment = environment
+        self._policy = policy
         self._free: queue.SimpleQueue[subprocess.Popen[str] | None] = queue.SimpleQueue()
         self._started: list[subprocess.Popen[str]] = []
         self._lock = threading.Lock()
@@ -88,7 +90,7 @@ class Scorer:
             before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
             try:
                 worker = subprocess.Popen(
-                    scoring_command(self._environment),
+                    scoring_command(self._environment, self._policy),
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     text=True,

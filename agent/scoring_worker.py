@@ -21,7 +21,7 @@ from environments.registry import load
 def main() -> None:
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
-    environment = load(sys.argv[1])
+    environment = load(*sys.argv[1:])
     for line in sys.stdin:
         request = json.loads(line)
         try:

@@ -47,6 +47,8 @@ class TrainingSettings(BaseModel):
     goal: str
     environment: str
     environment_version: str
+    policy: str | None = Field(default=None, description="folder of the policy that was asked for")
+    policy_hash: str | None = Field(default=None, description="of its files, when the run was planned")
     metric: str
     direction: Literal["maximise", "minimise"]
     guards: tuple[GuardSetting, ...]
@@ -69,7 +71,7 @@ class TrainingSettings(BaseModel):
     )
     created: str
     versions: dict[str, str]
-    policy: bool = Field(default=True, description="a policy with an entropy is trained")
+    trains_policy: bool = Field(default=True, description="a policy with an entropy is trained")
     self_reported: bool = Field(default=False, description="code that may be edited prints the metric")
     deterministic: bool = Field(default=False, description="a seed changes nothing but timing")
     confirmed_on: str = Field(

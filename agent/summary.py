@@ -55,7 +55,7 @@ def summarise(
         )
         following = f"szilard status {directory}"
     elif winner is None:
-        unopened = "; the sealed tasks were not opened" if settings.policy else ""
+        unopened = "; the sealed tasks were not opened" if settings.trains_policy else ""
         paragraph = (
             f"{opening} Nothing was worth keeping: no edit improved {settings.metric} beyond seed noise "
             f"within {settings.seeds} evidence seeds. That is a result{unopened}."

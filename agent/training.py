@@ -9,7 +9,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -33,6 +33,8 @@ CPU_ALLOWANCE = 1.25
 CPU_SLACK = 2.0
 WALL_ALLOWANCE = 10.0
 UNMEASURED_ALLOWANCE = 20.0
+LARGER_WHEN_WRITTEN = 3
+COPIES_IN_MEMORY = 8
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,7 @@ class Trainer:
             "budget": dict(spec.budget),
             "rewards": self._rewards,
             "snapshots": snapshots_of(spec),
+            "given_policy": self._settings.policy is not None,
         }
         (folder / "data" / "job.json").write_text(json.dumps(told))
         wall = UNMEASURED_ALLOWANCE * spec.seconds_per_attempt
@@ -144,10 +147,25 @@ class Trainer:
             workspace=subject.workspace.path,
             output=folder / "out",
             command=spec.train_command,
-            limits=Limits(wall_seconds=wall, cpu_seconds=self._cpu_limit),
+            limits=self._limits(wall, len(told["snapshots"])),
             inputs={"/policy": self._environment.starting_policy(), "/data": folder / "data"},
             device=device,
         )
+
+    def _limits(self, wall: float, snapshots: int) -> Limits:
+        """Room for the policy that was asked for: written at the end and as snapshots, held several times."""
+        limits = Limits(wall_seconds=wall, cpu_seconds=self._cpu_limit)
+        written = self._most_weights()
+        return replace(
+            limits,
+            output_bytes=limits.output_bytes + (1 + snapshots) * written,
+            memory_bytes=limits.memory_bytes + COPIES_IN_MEMORY * written,
+        )
+
+    def _most_weights(self) -> int:
+        """Bytes that the weights of a trained policy may have: half precision is written in full."""
+        files = self._environment.starting_policy().glob("*.safetensors")
+        return LARGER_WHEN_WRITTEN * sum(file.stat().st_size for file in files)
 
     def _wait_and_watch(
         self,
@@ -168,8 +186,7 @@ class Trainer:
         def scored(updates: int, policy: Path) -> Score | None:
             return score(updates, policy, time.monotonic() - started)
 
-        largest = max(file.stat().st_size for file in self._environment.starting_policy().iterdir())
-        watcher = Watcher(watch, folder, 2 * largest, scored, stop)
+        watcher = Watcher(watch, folder, self._most_weights(), scored, stop)
         cancelled = True
         try:
             outcome = self.executor.wait(handle)

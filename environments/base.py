@@ -146,7 +146,7 @@ class EnvironmentSpec:
     seconds_per_attempt: float
     seeds: int
     minimum_effect: float = 0.0
-    policy: bool = True
+    trains_policy: bool = True
     self_reported: bool = False
     deterministic: bool = False
     confirmed_on: str = "fresh seeds and sealed tasks"
@@ -197,6 +197,17 @@ class Environment(ABC):
     @abstractmethod
     def starting_policy(self) -> Path:
         """Folder of the policy that every attempt starts from, bound read-only at /policy."""
+
+    def with_policy(self, name: str) -> Environment:
+        """The same domain, but every attempt starts from the policy in the folder `name`.
+
+        Raises:
+            InvalidEnvironment: there is no such policy, or the domain starts from no other than its own.
+        """
+        raise InvalidEnvironment(
+            f"{self.spec.name} starts from its own policy alone: --policy is for domains of prompts and "
+            "rewards."
+        )
 
     def frontier(self, winner: Mapping[str, str] | None = None) -> Sequence[FrontierPoint]:
         """What learning rate and length alone can reach; empty where a domain has neither.

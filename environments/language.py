@@ -9,6 +9,8 @@ import copy
 import re
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence, Set
+from dataclasses import replace
+from functools import partial
 from numbers import Real
 from pathlib import Path
 from types import MappingProxyType
@@ -45,6 +47,8 @@ __all__ = ["LanguageEnvironment", "language_spec"]
 
 SCORED_ROWS = 8192
 SNAPSHOT_STRIDE, SNAPSHOT_SAMPLES = 5, 16
+SAMPLING_BYTES, LONGEST_PROMPT = 2 * 2**30, 256
+OPERATIONS_OF_A_TOKEN, OPERATIONS_A_SECOND = 16, 2e10
 RATE_LINE = r"^LEARNING_RATE = (\S+)"
 STEPS_LINE = r"^STEPS = (\S+)"
 
@@ -70,6 +74,7 @@ class LanguageEnvironment(Environment):
 
     `policy` names the starting policy: that of a built-in domain, or a folder beside the adapter's file.
     `recipe` are constants of the template's recipe.py that this domain sets otherwise, such as STEPS.
+    `given_policy` says that it starts from a policy that it was given, and not from its own.
     """
 
     policy: str | Path = "countdown"
@@ -78,6 +83,7 @@ class LanguageEnvironment(Environment):
     scored_tasks: int = 512
     scored_samples: int = 32
     seen_tasks: int = 128
+    given_policy: bool = False
     _sealed: tuple[int, Sequence[Task]] | None = None
 
     @abstractmethod
@@ -154,6 +160,27 @@ class LanguageEnvironment(Environment):
             template[RECIPE.name] = recipe_with(self.recipe)
         controls = {f"controls/{p.name}": p for p in sorted((TEMPLATES / "controls").glob("*.py"))}
         return {**template, **controls}
+
+    def with_policy(self, name: str) -> LanguageEnvironment:
+        from evaluators.hugging_face import find_policy, weights_count
+        from evaluators.policy import PolicyFileError
+
+        try:
+            folder = find_policy(name)
+            parameters = weights_count(folder)
+        except PolicyFileError as error:
+            raise InvalidEnvironment(str(error)) from error
+        domain = copy.copy(self)
+        domain.starting_policy = partial(Path, folder)  # type: ignore[method-assign]
+        domain.given_policy = True
+        domain._suit(parameters)
+        return domain
+
+    def _suit(self, parameters: int) -> None:
+        """Make the limits of an attempt fit a policy of so many parameters, on one core of a CPU."""
+        operations = self.spec.budget["tokens"] * parameters * OPERATIONS_OF_A_TOKEN
+        seconds = max(self.spec.seconds_per_attempt, float(round(operations / OPERATIONS_A_SECOND)))
+        self.spec = replace(self.spec, seconds_per_attempt=seconds)
 
     def frontier(self, winner: Mapping[str, str] | None = None) -> Sequence[FrontierPoint]:
         """The recipe at learning rates around its own, at half its length, and at the winner's of both."""
@@ -263,7 +290,10 @@ class LanguageEnvironment(Environment):
 
         tokenizer = load_tokenizer(self.starting_policy())
         generator = torch.Generator(policy.device).manual_seed(seed % 2**63)
-        batch = max(1, SCORED_ROWS // samples)
+        rows = SCORED_ROWS
+        if self.given_policy:
+            rows = min(rows, SAMPLING_BYTES // policy.row_bytes(LONGEST_PROMPT + self.max_tokens))
+        batch = max(1, rows // samples)
         parts = []
         for start in range(0, len(tasks), batch):
             prompts, mask = encode_prompts(
@@ -281,11 +311,10 @@ class LanguageEnvironment(Environment):
         return rows, rewards, completions
 
     def _load(self, folder: Path) -> Policy:
-        from evaluators.policy import PolicyConfig, PolicyFileError, load_policy
+        from evaluators.hugging_face import open_policy
+        from evaluators.policy import PolicyFileError
 
         try:
-            if PolicyConfig.read(folder) != PolicyConfig.read(self.starting_policy()):
-                raise InvalidPolicy(f"{folder} holds a policy of another shape than the starting policy")
-            return load_policy(folder)
+            return open_policy(self.starting_policy(), trained=folder)
         except PolicyFileError as error:
             raise InvalidPolicy(str(error)) from error

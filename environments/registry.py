@@ -1,4 +1,4 @@
-"""Finds an environment: built in, an entry point of an installed package, or a Python or TOML file by path.
+"""Finds an environment: built in, one of a family by FAMILY:MEMBER, an entry point of a package, or a file.
 
 Owns names and loading, and nothing of what an environment does. Whatever is wrong with one is said in a
 sentence with file and line, and leaves the others alone.
@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from environments.base import (
     CONTRACT,
@@ -31,6 +31,9 @@ BUILT_IN = {
     "countdown": "environments.countdown.environment:Countdown",
     "melody": "environments.melody.environment:MelodyEnvironment",
 }
+FAMILIES = {"reasoning_gym": ("DATASET", "environments.reasoning_gym.environment:ReasoningGym")}
+"""Domains with many members, named FAMILY:MEMBER: what a member is called, and what is made with its name."""
+
 ENTRY_POINTS = "szilard.environments"
 
 
@@ -45,7 +48,8 @@ class Listed:
 
 def listed() -> list[Listed]:
     """Every built-in and installed environment; none is imported."""
-    rows = [Listed(name, "built-in") for name in sorted(BUILT_IN)]
+    families = (f"{family}:{member}" for family, (member, _) in FAMILIES.items())
+    rows = [Listed(name, "built-in") for name in sorted((*BUILT_IN, *families))]
     for name, points in sorted(_installed().items()):
         rows += [Listed(name, _origin(point), _clash(name, points)) for point in points]
     return rows
@@ -66,21 +70,32 @@ def is_plug_in(name: str) -> bool:
     return is_path(name) or (name not in BUILT_IN and name in _installed())
 
 
-def load(name: str) -> Environment:
+def load(name: str, policy: str | None = None) -> Environment:
     """The environment of that name, or the one that a file defines.
 
+    With `policy`, a folder or a name in the Hugging Face cache, it starts from that instead of its own.
+
     Raises:
-        InvalidEnvironment: there is none (names the nearest), or it is broken (names file and line).
+        InvalidEnvironment: there is none (names the nearest), it is broken (names file and line), or it cannot
+            take the policy.
     """
+    environment = _load(name)
+    return environment if policy is None else environment.with_policy(policy)
+
+
+def _load(name: str) -> Environment:
     if name.endswith(".toml"):
         from environments.command.environment import CommandEnvironment
 
         return CommandEnvironment(Path(name))
     if is_path(name):
         return _from_file(Path(name))
+    family, _, member = name.partition(":")
+    if family in FAMILIES and member:
+        one: Environment = _attribute(FAMILIES[family][1])(member)
+        return one
     if name in BUILT_IN:
-        module_name, attribute = BUILT_IN[name].split(":")
-        environment: Environment = getattr(importlib.import_module(module_name), attribute)()
+        environment: Environment = _attribute(BUILT_IN[name])()
         return environment
     points = _installed().get(name)
     if points is None:
@@ -129,6 +144,11 @@ def _from_entry_point(point: EntryPoint) -> Environment:
             "Write `module:ClassName` in the entry point."
         )
     return _made(found)
+
+
+def _attribute(place: str) -> Any:
+    module, attribute = place.split(":")
+    return getattr(importlib.import_module(module), attribute)
 
 
 def _from_file(path: Path) -> Environment:

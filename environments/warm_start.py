@@ -19,7 +19,7 @@ from torch.nn import functional
 from environments.base import Split
 from environments.language import LanguageEnvironment
 from evaluators.policy import Policy, PolicyConfig, save_policy
-from evaluators.sampling import TOKENIZER_FILE, encode_prompts
+from evaluators.sampling import TOKENIZER_FILE, encode_prompts, response_logits
 
 PAD, END = "<pad>", "<eos>"
 WARM_UP = 100
@@ -79,11 +79,11 @@ def train(
         warm = min(1.0, (step + 1) / WARM_UP)
         optimiser.param_groups[0]["lr"] = learning_rate * warm * (1 + math.cos(math.pi * step / steps)) / 2
         prompts, answers = zip(*(demonstrate() for _ in range(batch)), strict=True)
-        ids, _ = encode_prompts(tokenizer, prompts, pad)
+        ids, mask = encode_prompts(tokenizer, prompts, pad)
         rows = [encoding.ids for encoding in tokenizer.encode_batch(list(answers))]
         width = max(map(len, rows))
         targets = torch.tensor([row + [pad] * (width - len(row)) for row in rows])
-        logits = policy(torch.cat((ids, targets[:, :-1]), dim=1), keep=width)
+        logits = response_logits(policy, ids, mask, targets)
         loss = functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=pad)
         optimiser.zero_grad()
         loss.backward()

@@ -45,6 +45,10 @@ class PolicyConfig:
     eos_token_id: int
     pad_token_id: int
 
+    @property
+    def eos_token_ids(self) -> tuple[int, ...]:
+        return (self.eos_token_id,)
+
     @classmethod
     def read(cls, folder: Path) -> PolicyConfig:
         """Read config.json.
@@ -196,7 +200,6 @@ class LayerCache:
         return self.keys[:, :, :end], self.values[:, :, :end]
 
     def repeat_rows(self, times: int) -> None:
-        """Each row `times` times in place: one prompt serves all of its samples."""
         if self.keys is not None and self.values is not None:
             self.keys = self.keys.repeat_interleave(times, dim=0)
             self.values = self.values.repeat_interleave(times, dim=0)
@@ -251,6 +254,17 @@ class Policy(nn.Module):
 
     def new_cache(self, capacity: int) -> list[LayerCache]:
         return [LayerCache(capacity) for _ in self.model.layers]
+
+    def repeat_cache(self, cache: list[LayerCache], times: int) -> None:
+        """Each row `times` times in place: one prompt serves all of its samples."""
+        for layer in cache:
+            layer.repeat_rows(times)
+
+    def row_bytes(self, length: int) -> int:
+        """Memory that sampling one row of so many tokens takes, about: logits and cache."""
+        config = self.config
+        cached = 2 * length * config.num_hidden_layers * config.num_key_value_heads * config.head_dim
+        return 4 * (4 * config.vocab_size + cached)
 
 
 def rotate(x: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:

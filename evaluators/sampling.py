@@ -14,6 +14,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from evaluators.hugging_face import ChatTokenizer, load_chat_tokenizer, needs_transformers
 from evaluators.policy import Policy
 
 TOKENIZER_FILE = "tokenizer.json"
@@ -39,19 +40,27 @@ class Completions:
         return float(self.entropies[self.mask].mean())
 
 
-def load_tokenizer(folder: Path) -> Tokenizer:
-    """Read tokenizer.json.
+def load_tokenizer(folder: Path) -> Tokenizer | ChatTokenizer:
+    """Read the tokenizer of a policy; prompts go through its chat template where it has one.
 
     Raises:
         ValueError: there is none, or it is damaged.
     """
+    if not needs_transformers(folder):
+        return _read_tokenizer(folder)
+    return load_chat_tokenizer(folder)
+
+
+def _read_tokenizer(folder: Path) -> Tokenizer:
     try:
         return Tokenizer.from_file(str(folder / TOKENIZER_FILE))
     except Exception as error:
         raise ValueError(f"{folder / TOKENIZER_FILE} cannot be read: {error}") from error
 
 
-def encode_prompts(tokenizer: Tokenizer, prompts: Sequence[str], pad: int) -> tuple[Tensor, Tensor]:
+def encode_prompts(
+    tokenizer: Tokenizer | ChatTokenizer, prompts: Sequence[str], pad: int
+) -> tuple[Tensor, Tensor]:
     """Token ids [prompts, length], left-padded, and their mask (True = token)."""
     rows = [encoding.ids for encoding in tokenizer.encode_batch(list(prompts))]
     length = max(len(row) for row in rows)
@@ -60,7 +69,7 @@ def encode_prompts(tokenizer: Tokenizer, prompts: Sequence[str], pad: int) -> tu
     return ids, torch.arange(length)[None] >= length - lengths[:, None]
 
 
-def decode_completions(tokenizer: Tokenizer, completions: Completions) -> list[str]:
+def decode_completions(tokenizer: Tokenizer | ChatTokenizer, completions: Completions) -> list[str]:
     """The text of every row, without special tokens."""
     rows = completions.tokens.tolist()
     lengths = completions.mask.sum(dim=1).tolist()
@@ -106,8 +115,7 @@ def sample(
         visible = prompt_mask.repeat_interleave(samples, dim=0)
     else:
         logits = policy(prompts, keep=1, cache=cache)
-    for layer in cache:
-        layer.repeat_rows(samples)
+    policy.repeat_cache(cache, samples)
     logits = logits[:, -1].repeat_interleave(samples, dim=0)
 
     config = policy.config
@@ -116,6 +124,7 @@ def sample(
     entropies = torch.zeros(rows, max_tokens, device=device)
     mask = torch.zeros(rows, max_tokens, dtype=torch.bool, device=device)
     alive = torch.ones(rows, dtype=torch.bool, device=device)
+    ends = torch.tensor(config.eos_token_ids, device=device)
     length = max_tokens
     for index in range(max_tokens):
         scaled = torch.log_softmax(logits.float() / temperature, dim=-1)
@@ -126,7 +135,7 @@ def sample(
         logprobs[:, index] = scaled.gather(1, chosen[:, None])[:, 0] * alive
         entropies[:, index] = -(probabilities * scaled.clamp(min=-1e9)).sum(dim=-1) * alive
         mask[:, index] = alive
-        alive = alive & (chosen != config.eos_token_id)
+        alive = alive & (chosen[:, None] != ends).all(dim=1)
         if index + 1 == max_tokens or not bool(alive.any()):
             length = index + 1
             break

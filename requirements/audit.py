@@ -11,7 +11,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-LOCKS = ("run", "test", "dev")
+LOCKS = ("run", "test", "dev", "reasoning-gym")
 
 Flaws = Mapping[str, Sequence[str]]
 """Ids of vulnerabilities, each with the releases that mend it; empty for a release without any."""

@@ -72,11 +72,11 @@ def show_environment(name: str, as_json: bool) -> None:
         ("Guards", guards or "none"),
         ("Metrics", ", ".join(spec.metrics)),
         ("Editable", ", ".join(spec.editable)),
-        ("Protected", ", ".join(spec.protected) if spec.policy else "all that is not editable"),
+        ("Protected", ", ".join(spec.protected) if spec.trains_policy else "all that is not editable"),
         ("Trains with", " ".join(spec.train_command)),
         (
             "An attempt",
-            f"{'about' if spec.policy else 'at most'} {spec.seconds_per_attempt:g} s of training a seed, "
+            f"{'about' if spec.trains_policy else 'at most'} {spec.seconds_per_attempt:g} s of training a seed, "
             f"{spec.seeds} seeds",
         ),
     ):

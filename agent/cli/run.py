@@ -49,6 +49,12 @@ def _price(ctx: click.Context, parameter: click.Parameter, given: str | None) ->
     show_default=True,
     help="Domain: see `szilard env list`, or a .py or .toml file.",
 )
+@click.option(
+    "--policy",
+    metavar="FOLDER|NAME",
+    help="Start from this Hugging Face causal model (safetensors): a folder, or a name in the cache on disk."
+    "  [default: the domain's own]",
+)
 @click.option("--metric", help="What to optimise, such as pass@16; by default what the environment says.")
 @click.option(
     "--guard",
@@ -156,6 +162,7 @@ def _price(ctx: click.Context, parameter: click.Parameter, given: str | None) ->
 def command(
     goal: str,
     environment: str,
+    policy: str | None,
     metric: str | None,
     guards: dict[str, float] | None,
     minimum_effect: float | None,
@@ -190,6 +197,8 @@ def command(
     Example:
       szilard run "Solve more countdown problems in up to 16 tries" --attempts 8 --guard pass@1=0.02
       szilard run "Sum the primes faster" --environment ./primes.toml --model NAME
+      szilard run "Answer more in up to 16 tries" --environment reasoning_gym:spell_backward
+      szilard run "Answer more in up to 16 tries" --environment reasoning_gym:maze --policy ./my-model
     """
     if researcher not in (None, "language-model") and model is not None:
         raise click.UsageError(
@@ -206,6 +215,7 @@ def command(
     settings = engine.plan(
         goal=goal,
         environment=environment,
+        policy=policy,
         metric=metric,
         guards=guards,
         attempts=attempts,

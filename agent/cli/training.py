@@ -72,7 +72,7 @@ class Asked:
             sandbox=self.sandbox,
             name=out.name,
         )
-        if not settings.policy:
+        if not settings.trains_policy:
             raise InvalidOption(
                 f"{self.environment} trains no policy, so it has no entropy controls to compare: "
                 "`szilard run` with --model researches it."

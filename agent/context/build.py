@@ -149,7 +149,7 @@ def _render(context: Context, shown: _Shown) -> str:
 
 def _diagnostics(context: Context) -> str:
     """Where entropy went, as a section; empty where nothing has an entropy."""
-    if not context.spec.policy:
+    if not context.spec.trains_policy:
         return ""
     said = fenced(context.diagnostics or "None were recorded.")
     return f"# How the incumbent's training spent its entropy\n{said}\n\n"
@@ -262,7 +262,7 @@ def _change(value: float | None) -> str:
 
 def _final(entropy: float | None, context: Context) -> str:
     """The part of a sentence that says a final entropy; empty where nothing has one."""
-    if not context.spec.policy:
+    if not context.spec.trains_policy:
         return ""
     return ", final entropy " + ("not known" if entropy is None else f"{entropy:.3g} nats a token")
 

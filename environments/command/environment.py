@@ -197,7 +197,7 @@ class CommandEnvironment(Environment):
             seconds_per_attempt=file.time_limit,
             seeds=file.seeds,
             minimum_effect=file.minimum_effect,
-            policy=False,
+            trains_policy=False,
             self_reported=metric.kind == "self-reported",
             deterministic=file.deterministic,
             confirmed_on=f"fresh seeds and {again}",

@@ -33,7 +33,7 @@ def confirmation_sentence(run: RunRecord) -> str:
     if not confirmation["frontier"]:
         frontier = "the domain names no frontier"
     opened = confirmation["opened"]
-    what = "the sealed tasks were opened" if run.settings.get("policy", True) else "it was confirmed"
+    what = "the sealed tasks were opened" if run.settings.get("trains_policy", True) else "it was confirmed"
     again = "" if opened == 1 else f"; {what} {opened} times"
     metric = confirmation["metric"] + self_reported(run.settings)
     return (

@@ -69,7 +69,7 @@ def sameness(run: RunRecord) -> str:
             f"With `--minutes {settings['minutes']:g}` the number of attempts hangs on the machine's speed: "
             f"here it was {made} of at most {run.attempts_allowed}."
         )
-    if not settings.get("policy", True):
+    if not settings.get("trains_policy", True):
         if settings.get("deterministic"):
             told = ["Seconds are measured: they differ from run to run, and with them the ledger."]
         told.append("What scoring is told as a seed hangs on a key that is kept in the runs folder.")

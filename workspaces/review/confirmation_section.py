@@ -38,7 +38,7 @@ def section(run: RunRecord) -> str:
         f"Winner and baseline were trained again on fresh seeds and scored on tasks that no attempt{others} "
         f"had touched before they were opened. The tasks of this seal were opened {often}.{standing}"
     )
-    if not run.settings.get("policy", True):
+    if not run.settings.get("trains_policy", True):
         what = (
             f"Winner and baseline were trained and scored again on {run.settings['confirmed_on']}, {often}."
         )
@@ -69,7 +69,7 @@ def section(run: RunRecord) -> str:
             for guard in confirmation["guards"]
         ]
         lines += ["", markdown_table(("guard", "change", "at worst", "allowed", ""), guards)]
-    metrics = _metrics(confirmation) if run.settings.get("policy", True) else ""
+    metrics = _metrics(confirmation) if run.settings.get("trains_policy", True) else ""
     if metrics:
         lines += ["", metrics]
     return "\n\n".join(["## Confirmation", "\n".join(lines), *_beside_frontier(run, confirmation)])
@@ -95,7 +95,7 @@ def _selection(run: RunRecord, confirmation: Mapping[str, Any]) -> list[tuple[st
 def _beside_frontier(run: RunRecord, confirmation: Mapping[str, Any]) -> list[str]:
     if not confirmation["baseline"]["seeds"]:
         return []
-    if not run.settings.get("policy", True):
+    if not run.settings.get("trains_policy", True):
         return [
             "### Winner and baseline",
             _arms(run, confirmation),
@@ -121,10 +121,10 @@ def _arms(run: RunRecord, confirmation: Mapping[str, Any]) -> str:
             mean, error = mean_over_seeds(seeds, name)
             cells.append(figure(mean, error))
         entropies = [seed["entropy"] for seed in seeds if seed["entropy"] is not None]
-        if run.settings.get("policy", True):
+        if run.settings.get("trains_policy", True):
             cells.append(figure(statistics.fmean(entropies)) if entropies else "-")
         rows.append((*cells, str(len(seeds)), _lead(confirmation, label)))
-    entropy = ("entropy",) if run.settings.get("policy", True) else ()
+    entropy = ("entropy",) if run.settings.get("trains_policy", True) else ()
     header = ("", *(markdown(name) for name in names), *entropy, "seeds", "the winner's lead, paired")
     return markdown_table(header, rows)
 

@@ -28,7 +28,8 @@ from environments.base import Split, Task
 from environments.language import LanguageEnvironment
 from evaluators.entropy_change import covariance_profile
 from evaluators.forking import forking_share
-from evaluators.policy import Policy, load_policy, save_policy
+from evaluators.hugging_face import open_policy, write_policy
+from evaluators.policy import Policy
 from evaluators.sampling import (
     Completions,
     concatenate,
@@ -123,8 +124,11 @@ class Session:
         self.updates_left: int = job["budget"]["updates"]
         self._updates = self.updates_left
         self._snapshots_due = sorted(job.get("snapshots", ()))
+        given = str(ROOT / "policy") if job.get("given_policy") else None
+        if given is not None:
+            del sys.modules["torch._dynamo"]  # transformers needs the compiler itself
         name = job["environment"]
-        environment = registry.load(str(ROOT / "data" / name) if registry.is_path(name) else name)
+        environment = registry.load(str(ROOT / "data" / name) if registry.is_path(name) else name, given)
         if not isinstance(environment, LanguageEnvironment):
             raise TypeError(f"{job['environment']} has no prompts and rewards: this template cannot train it")
         self._environment = environment
@@ -149,7 +153,7 @@ class Session:
 
     def starting_policy(self) -> Policy:
         """A fresh copy of the policy that every attempt starts from."""
-        return load_policy(ROOT / "policy", self.device)
+        return open_policy(ROOT / "policy", self.device)
 
     def tasks(self, count: int) -> Sequence[Task]:
         """The next `count` training tasks."""
@@ -217,7 +221,7 @@ class Session:
         """Write the policy as it is, once so many updates are spent as the job names."""
         while self._snapshots_due and self._snapshots_due[0] <= self._updates - self.updates_left:
             folder = ROOT / "out" / f"snapshot-{self._snapshots_due.pop(0)}"
-            save_policy(policy, folder.with_suffix(".part"))
+            write_policy(policy, folder.with_suffix(".part"))
             folder.with_suffix(".part").rename(folder)
 
     def update(self, optimiser: torch.optim.Optimizer) -> None:
@@ -259,5 +263,5 @@ class Session:
 
     def finish(self, policy: Policy) -> None:
         """Write the trained policy."""
-        save_policy(policy, ROOT / "out" / "policy")
+        write_policy(policy, ROOT / "out" / "policy")
         self._trace.close()
