@@ -14,9 +14,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import cast
 
+from environments.base import matches
 from environments.checks.base import Workplace
 from environments.conformance import Level, findings
-from workspaces.edits import matches
 from workspaces.sandbox.visible import interpreter_folders
 
 LIMIT_VARIABLE = "SZILARD_CHECK_SECONDS"

@@ -200,7 +200,10 @@ class LanguageEnvironment(Environment):
             points.setdefault(beside, "the winner's rate and length")
         return [
             FrontierPoint(
-                label, at, length, {RECIPE.name: with_constants(recipe, {"LEARNING_RATE": at, "STEPS": length})}
+                label,
+                at,
+                length,
+                {RECIPE.name: with_constants(recipe, {"LEARNING_RATE": at, "STEPS": length})},
             )
             for (at, length), label in points.items()
         ]
@@ -290,10 +293,10 @@ class LanguageEnvironment(Environment):
 
         tokenizer = load_tokenizer(self.starting_policy())
         generator = torch.Generator(policy.device).manual_seed(seed % 2**63)
-        rows = SCORED_ROWS
+        at_once = SCORED_ROWS
         if self.given_policy:
-            rows = min(rows, SAMPLING_BYTES // policy.row_bytes(LONGEST_PROMPT + self.max_tokens))
-        batch = max(1, rows // samples)
+            at_once = min(at_once, SAMPLING_BYTES // policy.row_bytes(LONGEST_PROMPT + self.max_tokens))
+        batch = max(1, at_once // samples)
         parts = []
         for start in range(0, len(tasks), batch):
             prompts, mask = encode_prompts(

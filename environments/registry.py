@@ -76,8 +76,8 @@ def load(name: str, policy: str | None = None) -> Environment:
     With `policy`, a folder or a name in the Hugging Face cache, it starts from that instead of its own.
 
     Raises:
-        InvalidEnvironment: there is none (names the nearest), it is broken (names file and line), or it cannot
-            take the policy.
+        InvalidEnvironment: there is none (names the nearest), it is broken (names file and line), or it
+            cannot take the policy.
     """
     environment = _load(name)
     return environment if policy is None else environment.with_policy(policy)

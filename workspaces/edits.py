@@ -12,6 +12,7 @@ import re
 import unicodedata
 import warnings
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 

@@ -76,8 +76,8 @@ def show_environment(name: str, as_json: bool) -> None:
         ("Trains with", " ".join(spec.train_command)),
         (
             "An attempt",
-            f"{'about' if spec.trains_policy else 'at most'} {spec.seconds_per_attempt:g} s of training a seed, "
-            f"{spec.seeds} seeds",
+            f"{'about' if spec.trains_policy else 'at most'} {spec.seconds_per_attempt:g} s of training "
+            f"a seed, {spec.seeds} seeds",
         ),
     ):
         click.echo(f"{label:<14}{value}")

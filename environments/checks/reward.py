@@ -118,7 +118,7 @@ def something_to_learn(adapter: Adapter) -> str:
     policy = load_policy(domain.starting_policy())
     tasks = domain.drawn(Split.TRAINING, 9, TASKS)
     try:
-        rewards, _, completions = domain._sample(policy, tasks, 9, SAMPLES)
+        _, rewards, completions = domain._sample(policy, tasks, 9, SAMPLES)
     except InvalidEnvironment as error:
         raise Nonconforming(
             str(error).removesuffix("."), "The starting policy writes such completions: reward them"
