@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from agent.opening import opened
 from agent.plan import InvalidOption, plan, plan_training
 from agent.training import Subject
 from environments.base import Split, SzilardError
+from tests.end_to_end.a_short_run import SZILARD
 from tests.end_to_end.foreign_repositories import make_characters, make_primes, state_of
 from workspaces.sandbox import NoSandbox, choose_sandbox
 from workspaces.workspace import Workspace
@@ -196,3 +198,10 @@ def test_what_cannot_propose_for_it_and_what_reports_itself_is_refused(
     with pytest.raises(InvalidOption, match=r"loss is self-reported.*--accept-self-reported"):
         asked(characters, tmp_path / "runs", "language-model")
     asked(characters, tmp_path / "runs", "language-model", accept=True)
+
+
+def test_it_is_shown_like_any_environment(tmp_path: Path) -> None:
+    command = [SZILARD, "env", "show", str(make_primes(tmp_path))]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    for part in ("Sum the primes", "minimise, 0 to 30", "measured from outside", "src/*.c", "at most 30 s"):
+        assert part in shown
