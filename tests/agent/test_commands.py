@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,9 @@ from agent.opening import opened
 from agent.plan import InvalidOption, plan, plan_training
 from agent.training import Subject
 from environments.base import Split, SzilardError
+from tests.end_to_end.a_short_run import SZILARD
 from tests.end_to_end.foreign_repositories import make_characters, make_primes, state_of
+from workspaces.sandbox import NoSandbox, choose_sandbox
 from workspaces.workspace import Workspace
 
 TOML = """\
@@ -72,12 +75,12 @@ def shell(folder: Path) -> Path:
 
 
 @contextmanager
-def measurer(folder: Path, toml: Path) -> Iterator[Measurer]:
+def measurer(folder: Path, toml: Path, sandbox: str = "auto") -> Iterator[Measurer]:
     directory = folder / "a-run"
     directory.mkdir(exist_ok=True)
     settings = plan_training(
         goal="Better", environment=str(toml), metric=None, guards=None, minutes=None, seeds=None, workers=1,
-        device="cpu", folder=folder, seed=0, sandbox="auto",
+        device="cpu", folder=folder, seed=0, sandbox=sandbox,
     )  # fmt: skip
     with opened(directory, settings, lambda event: None) as found:
         yield found.measurer
@@ -111,6 +114,16 @@ def test_a_program_of_the_tree_runs_and_writes_beside_itself_but_never_in_the_re
     assert state_of(folder / "code") == before
     kept = folder / "attempts" / "0000" / "selection-0" / "out" / "policy"
     assert sorted(path.name for path in kept.rglob("*")) == ["made", "seed.txt", "sums.txt", "words.txt"]
+
+
+@pytest.mark.parametrize("sandbox", ["landlock", "none"])
+def test_weaker_tiers_run_it_too(tmp_path: Path, sandbox: str) -> None:
+    try:
+        choose_sandbox(sandbox)
+    except NoSandbox:
+        pytest.skip(f"{sandbox} does not hold on this machine")
+    with measurer(tmp_path, shell(tmp_path), sandbox) as found:
+        assert measured(found, tmp_path) == 2
 
 
 def test_training_sees_no_answer_and_leaves_scoring_no_code(shells: tuple[Measurer, Path]) -> None:
@@ -185,3 +198,10 @@ def test_what_cannot_propose_for_it_and_what_reports_itself_is_refused(
     with pytest.raises(InvalidOption, match=r"loss is self-reported.*--accept-self-reported"):
         asked(characters, tmp_path / "runs", "language-model")
     asked(characters, tmp_path / "runs", "language-model", accept=True)
+
+
+def test_it_is_shown_like_any_environment(tmp_path: Path) -> None:
+    command = [SZILARD, "env", "show", str(make_primes(tmp_path))]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    for part in ("Sum the primes", "minimise, 0 to 30", "measured from outside", "src/*.c", "at most 30 s"):
+        assert part in shown

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from tests.agent.a_conversation import (
     SPEC,
     UNMATCHED,
     Connect,
+    attempt,
     proposal,
     stored,
 )
@@ -115,3 +117,20 @@ def test_malformed_replies_and_failed_proposals_share_two_repairs(connect: Conne
             researcher.repair(CONTEXT, answer, "nothing matches", tmp_path)
 
     assert len(server.requests) == 3
+
+
+def test_where_a_policy_is_trained_its_entropy_must_be_predicted_and_elsewhere_nobody_speaks_of_it(
+    connect: Connect, tmp_path: Path
+) -> None:
+    silent = json.dumps(proposal(predicted_entropy=None))
+    with ScriptedServer(said(silent), said(GOOD), said(silent)) as server:
+        researcher = connect(server.base_url)
+        assert researcher.propose(CONTEXT, tmp_path / "policy").predicted_entropy == 0.28
+        tried = (attempt(1, entropy=None, predicted_entropy=None),)
+        program = replace(CONTEXT, spec=replace(SPEC, policy=False), history=tried)
+        assert researcher.propose(program, tmp_path / "program").predicted_entropy is None
+
+    assert "predicted_entropy is missing" in server.requests[1].messages[-1]["content"]
+    system, prompt = (message["content"] for message in server.requests[2].messages)
+    assert "entropy" not in prompt.lower().replace("entropy_control.py", "")
+    assert "entropy control" not in system

@@ -138,7 +138,7 @@ def _baseline(run: RunRecord) -> str:
     text = (
         f"The unmodified template: {run.settings['metric']} "
         f"{figure(baseline['score'], baseline['standard_error'])} on the selection split, "
-        f"{entropy_of(baseline)}over its {len(baseline['seeds'])} seeds; ± is the standard error over them. "
+        f"{_entropy_of(baseline)}over its {len(baseline['seeds'])} seeds; ± is the standard error over them. "
         f"The standard deviation between seeds is {figure(baseline['noise'])}: "
         "a difference of two trainings varies by 1.4 times that."
     )
@@ -146,12 +146,21 @@ def _baseline(run: RunRecord) -> str:
         (str(seed["seed"]), figure(seed["score"]), figure(seed["entropy"]), duration(seed["seconds"]))
         for seed in baseline["seeds"]
     ]
-    return f"## Baseline\n\n{text}\n\n" + markdown_table(
-        ("seed", run.settings["metric"], "entropy", "trained and scored in"), rows
-    )
+    header = ("seed", run.settings["metric"], "entropy", "trained and scored in")
+    return f"## Baseline\n\n{text}\n\n" + markdown_table(*_with_entropy(run, header, rows))
 
 
-def entropy_of(baseline: Mapping[str, Any]) -> str:
+def _with_entropy(
+    run: RunRecord, header: tuple[str, ...], rows: Sequence[tuple[str, ...]]
+) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """A table as it is, or without its column `entropy` where nothing of the run has one."""
+    if run.settings.get("policy", True):
+        return header, list(rows)
+    at = header.index("entropy")
+    return header[:at] + header[at + 1 :], [row[:at] + row[at + 1 :] for row in rows]
+
+
+def _entropy_of(baseline: Mapping[str, Any]) -> str:
     """The part of a sentence that says the baseline's final entropy, if it has one."""
     if baseline["entropy_end"] is None:
         return "a mean "
@@ -178,10 +187,11 @@ def _attempts(run: RunRecord) -> str:
             )
         )
     counts = ", ".join(f"{count} {verdict}" for verdict, count in run.verdicts().items())
-    header = ("attempt", "on", "verdict", "change", "95% interval", "entropy", "seeds", "hypothesis")
+    columns = ("attempt", "on", "verdict", "change", "95% interval", "entropy", "seeds", "hypothesis")
+    header, shown = _with_entropy(run, columns, rows)
     return (
         f"## Attempts\n\n{counts.capitalize()}. Changes are of {run.settings['metric']} on the selection "
-        f"split.\n\n{markdown_table(header, rows)}\n\n{legend(header)}"
+        f"split.\n\n{markdown_table(header, shown)}\n\n{legend(header)}"
     )
 
 
