@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import statistics
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from agent.assess import probe_baseline
@@ -109,11 +109,12 @@ def _trained(found: Opened, settings: TrainingSettings, folder: Path) -> Iterato
         remedy = "Mend what is named; a training sees /workspace, its file in /data, and no network"
         yield Finding("the baseline trains", "failed", failed[0].removesuffix("."), remedy)
         return
-    yield Finding("the baseline trains", "passed", f"{len(SEEDS)} seeds")
+    seconds = statistics.median(one.wall_seconds for one in measured.values())
+    yield Finding("the baseline trains", "passed", f"{len(SEEDS)} seeds, {seconds:.1f} s each")
     if has_policy:
         yield from _learned(start[0], measured, settings)
         yield _repeated(measured[REPEATED], repeated[0])
-    yield _time([m.wall_seconds for m in measured.values()], found)
+        yield _time(seconds, found)
 
 
 def _start(found: Opened) -> Score:
@@ -151,8 +152,8 @@ def _repeated(first: Measurement, again: Measurement) -> Finding:
     )
 
 
-def _time(seconds: Sequence[float], found: Opened) -> Finding:
-    took, told = statistics.median(seconds), found.environment.spec.seconds_per_attempt
+def _time(took: float, found: Opened) -> Finding:
+    told = found.environment.spec.seconds_per_attempt
     said = f"a training takes {took:.1f} s, the spec says {told:g} s"
     if told / OFF_BY <= took <= told * OFF_BY:
         return Finding("the time is as told", "passed", said)
