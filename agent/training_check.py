@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import statistics
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from agent.assess import probe_baseline
@@ -48,6 +48,8 @@ for name in sys.argv[1:]:
 
 def training_findings(environment: str, *, sandbox: str = "auto", device: str = "auto") -> Iterator[Finding]:
     """Train the baseline on three seeds and one of them again, and try to write protected files.
+
+    What a TOML file describes starts from no policy: nothing says what it would score without training.
 
     Raises:
         SzilardError: there is no sandbox, or no device.
@@ -95,20 +97,24 @@ def _trained(found: Opened, settings: TrainingSettings, folder: Path) -> Iterato
         except (TrainingFailed, Untrusted) as error:
             failed.append(str(error).partition("\n")[0])
 
+    has_policy = not settings.environment.endswith(".toml")
     try:
-        start.append(_start(found))
+        if has_policy:
+            start.append(_start(found))
     except SzilardError as error:
         failed.append(str(error))
     if not failed:
-        Workers(folder, measurer).each(one, [*SEEDS, None])
+        Workers(folder, measurer).each(one, [*SEEDS, None] if has_policy else list(SEEDS))
     if failed:
         remedy = "Mend what is named; a training sees /workspace, its file in /data, and no network"
         yield Finding("the baseline trains", "failed", failed[0].removesuffix("."), remedy)
         return
-    yield Finding("the baseline trains", "passed", f"{len(SEEDS)} seeds")
-    yield from _learned(start[0], measured, settings)
-    yield _repeated(measured[REPEATED], repeated[0])
-    yield _time([m.wall_seconds for m in measured.values()], found)
+    seconds = statistics.median(one.wall_seconds for one in measured.values())
+    yield Finding("the baseline trains", "passed", f"{len(SEEDS)} seeds, {seconds:.1f} s each")
+    if has_policy:
+        yield from _learned(start[0], measured, settings)
+        yield _repeated(measured[REPEATED], repeated[0])
+        yield _time(seconds, found)
 
 
 def _start(found: Opened) -> Score:
@@ -146,8 +152,8 @@ def _repeated(first: Measurement, again: Measurement) -> Finding:
     )
 
 
-def _time(seconds: Sequence[float], found: Opened) -> Finding:
-    took, told = statistics.median(seconds), found.environment.spec.seconds_per_attempt
+def _time(took: float, found: Opened) -> Finding:
+    told = found.environment.spec.seconds_per_attempt
     said = f"a training takes {took:.1f} s, the spec says {told:g} s"
     if told / OFF_BY <= took <= told * OFF_BY:
         return Finding("the time is as told", "passed", said)

@@ -1,4 +1,4 @@
-"""`szilard env check` and `szilard run` say the same of a broken adapter; trainings are checked inside."""
+"""`szilard env check` and `szilard run` say the same of a broken adapter; trainings run in a sandbox."""
 
 from __future__ import annotations
 

@@ -12,11 +12,12 @@ from agent.skeleton import CannotBegin, Kind, write_skeleton
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["language", "full"])
-def test_a_skeleton_passes_its_own_test(tmp_path: Path, kind: Kind) -> None:
+@pytest.mark.parametrize(("kind", "file"), [("language", "py"), ("full", "py"), ("command", "toml")])
+def test_a_skeleton_passes_its_own_test(tmp_path: Path, kind: Kind, file: str) -> None:
+    if kind == "command":
+        pytest.importorskip("environments.command.environment")
     written = write_skeleton("my_first", kind, tmp_path)
-    assert written[0] == tmp_path / "my_first.py"
-    assert "class MyFirst(" in written[0].read_text()
+    assert written[0] == tmp_path / f"my_first.{file}"
     command = [sys.executable, "-P", "-m", "pytest", "-q", "test_my_first.py"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
@@ -40,5 +41,7 @@ def test_a_name_that_is_none_or_taken_is_refused(tmp_path: Path, name: str) -> N
 
 
 def test_nothing_of_the_placeholder_is_left(tmp_path: Path) -> None:
-    for path in write_skeleton("mine", "full", tmp_path):
+    written = write_skeleton("my_first", "full", tmp_path)
+    assert "class MyFirst(Environment)" in written[0].read_text()
+    for path in written:
         assert b"mydomain" not in path.read_bytes().lower()

@@ -52,13 +52,15 @@ def written(folder: Path, *changes: tuple[str, str], added: str = "", before: st
     return path
 
 
-def found_in(path: Path) -> dict[str, Finding]:
-    """What the checks find, in this process: torch is imported once for all tests."""
+def found_in(path: Path, until: str | None = None) -> dict[str, Finding]:
+    """What the checks find, in this process: torch is imported once for all. None after `until` is made."""
     workplace = Workplace(matches, lambda file: False)
-    return {
-        finding.check: finding
-        for finding in findings(str(path), "quick", workplace=workplace, begin=lambda check, seconds: None)
-    }
+    found = dict[str, Finding]()
+    for finding in findings(str(path), "quick", workplace=workplace, begin=lambda check, seconds: None):
+        found[finding.check] = finding
+        if finding.check == until:
+            break
+    return found
 
 
 def line_with(path: Path, text: str) -> str:

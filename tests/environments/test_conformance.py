@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from environments.conformance import CHECKS
 from tests.environments.an_adapter import found_in, line_with, written
 
 REWARD = "return float(result is not None and result % 10 == 0)"
 RANDOM = 'random.Random(f"{split}:{seed}")'
 TASK = "found[prompt] = Task(prompt, cluster)"
 RETURNED = "return list(found.values())"
+LAST_WITHOUT_SAMPLES = "rewards leave chance alone"
 SPEC = 'language_spec("mine", "End on a multiple of ten", recipe=recipe'
 MUTABLE = """
 from dataclasses import dataclass, field
@@ -202,6 +204,12 @@ FAULTS = {
         "nothing to learn from",
         ((REWARD, "return 0.0"),),
     ),
+    "too few samples for the metric": Fault(
+        "the template is there",
+        "Write scored_samples = 16 or more",
+        (("scored_samples = 16", "scored_samples = 8"),),
+        at="class Mine",
+    ),
     "the metric is none of the metrics": Fault(
         "the spec is consistent",
         "optimises 'beauty', which its metrics do not name",
@@ -314,7 +322,10 @@ def test_a_seeded_fault_is_caught_by_the_check_that_is_about_it(tmp_path: Path, 
     fault = FAULTS[name]
     (tmp_path / "words.txt").write_text("words")
     path = written(tmp_path, *fault.changes, added=fault.added, before=fault.before)
-    failed = [finding for finding in found_in(path).values() if finding.outcome == "failed"]
+    names = [check.name for check in CHECKS]
+    sampled = fault.check not in names[: names.index(LAST_WITHOUT_SAMPLES) + 1]
+    found = found_in(path, until=None if sampled else LAST_WITHOUT_SAMPLES)
+    failed = [finding for finding in found.values() if finding.outcome == "failed"]
     assert [finding.check for finding in failed] == [fault.check], failed
     told = f"{failed[0].said}. {failed[0].remedy}"
     assert fault.said in told
