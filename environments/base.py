@@ -148,9 +148,15 @@ class FrontierPoint:
 
 
 class Environment(ABC):
-    """A domain adapter."""
+    """A domain adapter.
+
+    `score_delay`: seconds by which a score comes later in the domain than `score` gives it, where it is
+    simulated; `scored_by_person`: whether a person makes it. The assessment reads both.
+    """
 
     spec: EnvironmentSpec
+    score_delay: float = 0.0
+    scored_by_person: bool = False
 
     @abstractmethod
     def workspace_template(self) -> Mapping[str, Path]:
@@ -176,6 +182,13 @@ class Environment(ABC):
         Raises:
             InvalidPolicy: the folder holds no policy of the starting policy's shape, or NaN weights.
         """
+
+    def trivial_policies(self, folder: Path) -> Mapping[str, Path]:
+        """Policies that solve nothing, written below `folder`: name -> policy folder.
+
+        The assessment asks whether one of them wins, beside those that it makes of any weights.
+        """
+        return {}
 
     def score_snapshot(self, policy: Path, seed: int) -> Score | None:
         """Score an unfinished policy as `score` does, on a fifth of the selection tasks.

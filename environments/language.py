@@ -54,8 +54,12 @@ def _recipe_at(recipe: str, learning_rate: float, steps: int) -> str:
 
 
 class LanguageEnvironment(Environment):
-    """A domain of prompts and rewards. Give `spec`, `tasks`, `reward` and a starting policy."""
+    """A domain of prompts and rewards. Give `spec`, `tasks`, `reward` and a starting policy.
 
+    `temperature` is that of scoring: 1 but where the assessment asks how the score answers to entropy.
+    """
+
+    temperature: float = 1.0
     max_tokens: int
     scored_tasks: int = 512
     scored_samples: int = 32
@@ -184,7 +188,13 @@ class LanguageEnvironment(Environment):
             )
             parts.append(
                 sample(
-                    policy, prompts, mask, samples=samples, max_tokens=self.max_tokens, generator=generator
+                    policy,
+                    prompts,
+                    mask,
+                    samples=samples,
+                    max_tokens=self.max_tokens,
+                    generator=generator,
+                    temperature=self.temperature,
                 )
             )
         completions = concatenate(parts, policy.config.pad_token_id)

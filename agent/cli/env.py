@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from agent.cli.assess import command as assess_environment
 from agent.cli.find import json_option
 
 
@@ -12,9 +13,13 @@ def command() -> None:
     """Look at the environments, the domains that can be researched.
 
     \b
-    Example:
+    Examples:
       szilard env list
+      szilard env assess countdown
     """
+
+
+command.add_command(assess_environment)
 
 
 @command.command("list")

@@ -141,6 +141,11 @@ def _price(ctx: click.Context, parameter: click.Parameter, given: str | None) ->
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random in the run.")
 @sandbox_option
 @click.option("--keep-policies", is_flag=True, help="Keep the policies of attempts that were not kept.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Run even where the assessment finds the domain unsuitable; the report says so.",
+)
 @click.option("--dry-run", is_flag=True, help="Say what the run would do and cost, and write nothing.")
 @json_option
 def command(
@@ -167,6 +172,7 @@ def command(
     seed: int,
     sandbox: str,
     keep_policies: bool,
+    force: bool,
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -209,6 +215,7 @@ def command(
         seed=seed,
         sandbox=sandbox,
         keep_policies=keep_policies,
+        force=force,
         controls=controls,
         minimum_effect=minimum_effect,
         training_seconds=training_seconds,
