@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+_FEW_PAIRS = 200
+
 
 @dataclass(frozen=True)
 class Agreement:
@@ -91,4 +93,5 @@ def pairs_needed(effect: float, deviation: float, alpha: float = 0.05, most: int
 
     if effect <= 0:
         raise ValueError("a number of pairs needs a positive effect")
-    return needed_seeds(effect, deviation, alpha / 2, power=0.8, most=most)
+    few = needed_seeds(effect, deviation, alpha / 2, power=0.8, most=min(most, _FEW_PAIRS))
+    return few or needed_seeds(effect, deviation, alpha / 2, power=0.8, most=most)
