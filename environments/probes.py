@@ -98,10 +98,9 @@ def known_groups(
         if not group:
             continue
         area = area_under_curve(baseline, list(group.values()))
-        nearest = max(group, key=lambda each: group[each])
-        gap = statistics.fmean(baseline) - group[nearest]
+        gap = statistics.fmean(baseline) - statistics.fmean(group.values())
         least = min(least, area)
-        told.append(f"over {name} policies AUC {area:.2f}, gap {gap:+.3g} (to {nearest})")
+        told.append(f"over {name} policies AUC {area:.2f}, gap {gap:+.3g} ({', '.join(group)})")
         if area < LIMITS.separation or gap <= 0 or gap < LIMITS.gap * sigma:
             level = "unsuitable"
     verdict: Level = "unsuitable" if level == "unsuitable" else "passed"

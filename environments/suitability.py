@@ -27,6 +27,8 @@ class Thresholds:
     `most_pairs`: as many seeds as a run can be given.
     """
 
+    repeats: int = 3
+    repeats_where_they_differ: int = 8
     repeat_spread: float = 0.1
     repeat_spread_of_gain: float = 0.5
     reliability: float = 0.5
@@ -76,7 +78,8 @@ QUESTIONS: Mapping[str, Question] = {
     ),
     "M2": Question(
         "the same score twice",
-        f"spread of 3 scorings of one policy <= {LIMITS.repeat_spread:g} sigma; "
+        f"spread of {LIMITS.repeats} scorings of one policy (of {LIMITS.repeats_where_they_differ}, where "
+        f"those differ) <= {LIMITS.repeat_spread:g} sigma; "
         f"unsuitable from {LIMITS.repeat_spread_of_gain:g} of what training gains",
         "a change of the score may be the evaluator's own",
         "make every draw of `score` depend on its seed, take clocks and counters out of it, pin the judge",

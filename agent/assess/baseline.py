@@ -19,14 +19,13 @@ from agent.scorer import ScoringFailed
 from agent.state_files import read_json, write_json
 from environments import probes
 from environments.base import InvalidPolicy, Score, Split, SzilardError
-from environments.suitability import Assessment, Probe, assess
+from environments.suitability import LIMITS, Assessment, Probe, assess
 from workspaces.folders import delete_folder
 from workspaces.measurements import Measurement
 from workspaces.review.record import ASSESSMENT_FILE
 
 UNTRAINED_FILE = "untrained.json"
 START = "the starting policy"
-REPEATS = 3
 
 
 class Unsuitable(SzilardError):
@@ -51,11 +50,11 @@ class BaselineProbes:
         """Score the starting policy three times, and trivial ones; what is known before any training."""
         start = self.measurer.environment.starting_policy()
         made = trivial_policies(self.measurer.environment, start, self._policies, abs(self._settings.seed))
-        repeated = {f"{START} {number}": start for number in range(REPEATS)}
+        repeated = {f"{START} {number}": start for number in range(LIMITS.repeats)}
         found = self._scores({**repeated, **made})
         delete_folder(self._policies)
         repeats = [found.pop(name) for name in repeated if name in found]
-        if len(repeats) < REPEATS:
+        if len(repeats) < LIMITS.repeats:
             raise Unsuitable(
                 f"The starting policy of {self.measurer.environment.spec.name} cannot be scored: "
                 "mend the domain's `score`."

@@ -13,7 +13,7 @@ from environments.base import Environment, Split, Task
 from environments.language import LanguageEnvironment
 from evaluators.worse_policies import CannotDegrade, emptied, noised, of_one_answer, shuffled
 
-NOISE_SCALES = (3.0, 10.0)
+NOISE_SCALES = (5.0, 20.0)
 RANDOM = "shuffled weights"
 EMPTY = "weights of 0"
 _ASKED, _DRAWN, _JUDGED, _CANDIDATES = 64, 8, 256, 24

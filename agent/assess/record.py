@@ -1,7 +1,7 @@
 """Assessments on disk: found again by what was assessed, below the folder of the runs.
 
 Owns `assessments/DOMAIN-HASH/` and the JSON of a record. The hash is over everything that decides an answer:
-the domain's own code, its spec, template and starting policy. Whatever changes there asks for a new one.
+the domain's own code, its spec, template, starting policy, and the thresholds. What changes there asks anew.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from typing import Any
 from agent.assess.assessing import Finished
 from agent.state_files import damaged, read_json, write_json
 from environments.base import Environment
-from environments.suitability import Assessment
+from environments.suitability import LIMITS, Assessment
 from workspaces.review.text import finite
 
+FORMAT = 1  # one more whenever probes ask something else: what was answered before is then asked anew
 FOLDER = "assessments"
 RECORD_FILE = "assessment.json"
 _KEYS = ("format", "domain", "metric", "form", "seed", "trainings", "assessment")
@@ -46,7 +47,7 @@ class Record:
 
     def to_json(self) -> dict[str, Any]:
         fields = {name: value for name, value in vars(self).items() if name != "assessment"}
-        plain: dict[str, Any] = finite({"format": 1, **fields, "assessment": self.assessment.to_json()})
+        plain: dict[str, Any] = finite({"format": FORMAT, **fields, "assessment": self.assessment.to_json()})
         return plain
 
     def write(self, path: Path) -> None:
@@ -87,7 +88,8 @@ def record_of(
 def content_hash(environment: Environment) -> str:
     """16 hexadecimal digits over everything that decides how a domain is assessed."""
     digest = hashlib.sha256()
-    digest.update(json.dumps(asdict(environment.spec), sort_keys=True, default=str).encode())
+    decided = {"format": FORMAT, "spec": asdict(environment.spec), "thresholds": asdict(LIMITS)}
+    digest.update(json.dumps(decided, sort_keys=True, default=str).encode())
     own = [Path(inspect.getfile(part)) for part in type(environment).__mro__[:-1] if part.__module__ != "abc"]
     policy = environment.starting_policy()
     named = [

@@ -13,8 +13,7 @@ def command() -> None:
     """Look at the environments, the domains that can be researched.
 
     \b
-    Examples:
-      szilard env list
+    Example:
       szilard env assess countdown
     """
 
