@@ -1,7 +1,8 @@
 """The probes that a run makes of its own baseline: they cost a few scorings, and no training.
 
 Owns what a run asks of its domain before the first attempt, and the refusal. Probes that edit, revert or
-train again are those of `szilard env assess`, whose verdict is read where there is one.
+train again are those of `szilard env assess`, whose verdict is read where there is one. What its own seeds
+can show, headroom included, a run says in words (`agent.noise`) and does not refuse by.
 """
 
 from __future__ import annotations
@@ -83,8 +84,6 @@ class BaselineProbes:
             degraded |= {name: self._signed(score) for name, score in self._scores(made).items()}
             delete_folder(self._policies)
         environment = self.measurer.environment
-        low, high = environment.spec.range
-        best = high if self._settings.direction == "maximise" else -low
         delay = environment.score_delay
         others = {name: value for name, value in trivial.items() if name != RANDOM}
         found = [
@@ -93,7 +92,6 @@ class BaselineProbes:
             probes.known_groups(values, degraded, trivial, sigma),
             probes.attempt_seconds([one.wall_seconds + one.score_seconds + delay for one in measured]),
             probes.seed_noise(values, len({one.policy_hash for one in measured})),
-            probes.headroom(mean, best, sigma),
             probes.immediacy(
                 delay + statistics.median(one.score_seconds for one in measured),
                 statistics.median(one.wall_seconds for one in measured),
