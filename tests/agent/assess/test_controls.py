@@ -11,8 +11,10 @@ import pytest
 
 from agent.assess.assessing import Asked
 from agent.assess.open import Answered, assessed
+from agent.assess.record import content_hash
 from agent.plan import plan_training
 from environments.examples import unsuitable
+from environments.registry import load
 
 FOLDER = Path(unsuitable.__file__).parent
 SOUND = '''
@@ -34,7 +36,7 @@ CONTROLS = {
     "not_in_git": ("V1",),
     "reports_itself": ("A1",),
 }
-FAST = ("monolith", "constant_wins")
+FAST = ("monolith",)
 
 
 def assess(path: Path, runs: Path, seed: int = 0, asked: Asked | None = None) -> Answered:
@@ -87,5 +89,6 @@ def test_a_sound_domain_is_suitable_and_asked_again_it_is_known(tmp_path: Path) 
     assert full.record.trainings <= 45
     assert "A4" in {probe.id for probe in full.record.assessment.probes}
     assert full.record.assessment.outcome in ("suitable", "conditional")
+    before = content_hash(load(str(path)))
     path.write_text(SOUND.replace("honest", "changed"))
-    assert not assess(path, tmp_path / "runs").known
+    assert content_hash(load(str(path))) != before
