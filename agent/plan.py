@@ -63,6 +63,7 @@ def plan(
     seed: int,
     sandbox: str,
     keep_policies: bool,
+    force: bool = False,
     controls: Sequence[Path] = (),
     minimum_effect: float | None = None,
     training_seconds: float | None = None,
@@ -130,6 +131,7 @@ def plan(
         model=model,
         search=cast(Literal["hill-climb"], search),
         keep_policies=keep_policies,
+        force=force,
         controls=own_controls.names_of(controls, load(training.environment)) if controls else (),
     )
     researcher_of(settings)

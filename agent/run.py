@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from agent import extension, fsck, noise, own_controls
-from agent.assess import Probe, Unsuitable, probe_baseline, probe_commands, probe_scoring, require
+from agent.assess.baseline import BaselineProbes, Unsuitable, refusal, require
 from agent.budget import Budget
 from agent.diagnosing import keep_baseline_diagnosis
 from agent.ending import Ending
@@ -37,8 +37,9 @@ from agent.summary import RunSummary
 from agent.training import Subject
 from agent.workers import Workers
 from environments.base import EnvironmentSpec, Guard, Score, Split, SzilardError
+from environments.suitability import SAID, Probe
 from workspaces.measurements import Measurement
-from workspaces.review.record import UNSUITABLE_FILE
+from workspaces.review.record import BASELINE_FILE, UNSUITABLE_FILE
 from workspaces.sandbox import choose_sandbox
 from workspaces.spending import CLOCK_FILE
 from workspaces.workspace import Workspace
@@ -172,6 +173,7 @@ class Run:
             self.ledger, measurer, environment.spec.editable, [one.after for one in settings.extensions]
         )
         self.workers = Workers(directory, measurer)
+        self.probes = BaselineProbes(directory, measurer)
         self.ending = Ending(
             directory,
             settings,
@@ -214,27 +216,50 @@ class Run:
         )
 
     def _require(self, probes: list[Probe]) -> None:
-        """Stop where a probe failed, and leave word of it: this run is not to be resumed as it is."""
-        word = self.directory / UNSUITABLE_FILE
+        """Stop where a probe blocks, and leave word of it: this run is not to be resumed as it is."""
+        for probe in probes:
+            self.observer(Message(f"  {probe.id} {probe.name}: {SAID[probe.verdict]} ({probe.finding})"))
         try:
-            require(probes)
+            verdict = require(probes, self.settings.force)
         except Unsuitable as error:
-            write_json(word, {"reason": str(error)})
+            self._leave_word(str(error))
             raise
-        word.unlink(missing_ok=True)
+        (self.directory / UNSUITABLE_FILE).unlink(missing_ok=True)
+        self.probes.keep(verdict, self.settings.force)
+        if verdict.outcome == "unsuitable":
+            self.observer(Message(f"UNSUITABLE, and run all the same, as --force asks. {verdict.reason}"))
+
+    def _leave_word(self, reason: str) -> None:
+        write_json(self.directory / UNSUITABLE_FILE, {"reason": reason})
+
+    def _read_known(self) -> None:
+        """What `szilard env assess` has found of this very domain.
+
+        Raises:
+            Unsuitable: that it cannot be researched, and this run is not forced.
+        """
+        found = self.probes.read_known()
+        if found is None:
+            return
+        verdict, path = found
+        self.observer(Message(f"Assessed before ({path.parent}): {verdict.outcome}. {verdict.reason}"))
+        if verdict.outcome == "unsuitable" and not self.settings.force:
+            self._leave_word(refusal(verdict.reason))
+            raise Unsuitable(refusal(verdict.reason))
 
     def _assess(self) -> Score | None:
-        """The quick probes of the scorer; cached, since they cost two scorings. None where no policy is."""
+        """What can be known before any training; cached, since it costs a few scorings.
+
+        None where no policy is trained.
+        """
         if not self.settings.trains_policy:
             return None
         path = self.directory / "start.json"
         if path.exists():
             return read_score(path)
-        self.observer(Message("Assessing the domain: is its metric one finite number, and repeatable?"))
-        seed = self.measurer.derived(f"tasks:{Split.SELECTION}")
-        start, probes = probe_scoring(self.environment, self.measurer.scorer, self.settings.metric, seed)
-        for probe in probes:
-            self.observer(Message(f"  {probe.name}: {'yes' if probe.passed else 'NO'} ({probe.finding})"))
+        self._read_known()
+        self.observer(Message("Assessing the domain: is its metric one finite number?"))
+        start, probes = self.probes.score_untrained()
         self._require(probes)
         write_json(path, start.to_json())
         return start
@@ -274,16 +299,20 @@ class Run:
         self.workers.each(measure, [seed for seed in seeds if seed not in done])
         baseline = self.history.measurements(commit, Split.SELECTION, seeds)
         self.measurer.limit_cpu(list(baseline.values()))
-        if start is not None:
-            probes = probe_baseline(start, baseline, self.settings.metric, self.settings.direction)
-        else:
-            probes = probe_commands(baseline, self.settings.metric, self.settings.deterministic)
-        for probe in probes:
-            self.observer(Message(f"  {probe.name}: {'yes' if probe.passed else 'NO'} ({probe.finding})"))
-        self._require(probes)
+        self._assess_baseline(start, baseline)
         self._write_baseline(baseline)
         keep_baseline_diagnosis(self.history, self.directory)
         return baseline
+
+    def _assess_baseline(self, start: Score | None, baseline: Mapping[int, Measurement]) -> None:
+        """Hold the baseline against what is known to be worse; a run that is resumed has done so before."""
+        if not (self.directory / BASELINE_FILE).exists():
+            self.observer(Message("Assessing the domain by its baseline; `szilard env assess` asks more."))
+            self._require(
+                self.probes.of_commands(baseline)
+                if start is None
+                else self.probes.of_baseline(start, baseline)
+            )
 
     def _write_baseline(self, baseline: Mapping[int, Measurement]) -> None:
         metric = self.settings.metric
@@ -300,7 +329,7 @@ class Run:
             for seed, m in sorted(baseline.items())
         ]
         write_json(
-            self.directory / "baseline.json",
+            self.directory / BASELINE_FILE,
             {
                 "score": entry.score,
                 "standard_error": entry.standard_error,

@@ -118,6 +118,7 @@ class RunSettings(TrainingSettings):
     search: Literal["hill-climb"] = "hill-climb"
     alpha: float = Field(default=0.1, gt=0, lt=1)
     keep_policies: bool = False
+    force: bool = Field(default=False, description="the run goes on although its domain is unsuitable")
     controls: tuple[str, ...] = Field(default=(), description="modules of the user's own controls")
 
     extensions: tuple[Extension, ...] = ()

@@ -11,7 +11,6 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from agent.assess import probe_baseline
 from agent.events import Event
 from agent.failures import TrainingFailed, Untrusted
 from agent.measure import Measurer
@@ -30,6 +29,7 @@ from workspaces.workspace import Workspace
 SEEDS = (1, 2, 3)
 REPEATED = 1
 OFF_BY = 4.0
+LEARNED = 2.0
 REACHING = """
 import os, sys
 for name in sys.argv[1:]:
@@ -124,19 +124,24 @@ def _start(found: Opened) -> Score:
 
 
 def _learned(start: Score, measured: dict[int, Measurement], settings: TrainingSettings) -> Iterator[Finding]:
-    differ, learns = probe_baseline(start, measured, settings.metric, settings.direction)
+    different = len({one.policy_hash for one in measured.values()})
+    used = different == len(measured)
     yield Finding(
         "the seed changes the training",
-        "passed" if differ.passed else "failed",
-        differ.finding,
-        "" if differ.passed else "Seed from the `seed` of /data/job.json and from nothing else",
+        "passed" if used else "failed",
+        f"{len(measured)} seeds gave {different} different policies",
+        "" if used else "Seed from the `seed` of /data/job.json and from nothing else",
     )
+    metric, maximise = settings.metric, settings.direction == "maximise"
+    values = [one.score.metrics[metric].value for one in measured.values()]
+    change, noise = statistics.fmean(values) - start.metrics[metric].value, statistics.stdev(values)
+    learns = (change if maximise else -change) > LEARNED * noise
     yield Finding(
         "the baseline learns",
-        "passed" if learns.passed else "failed",
-        learns.finding,
+        "passed" if learns else "failed",
+        f"training changes {metric} by {change:+.4f}, seeds by {noise:.4f} (one standard deviation)",
         ""
-        if learns.passed
+        if learns
         else "Train longer or at another rate (`recipe`), or give rewards that the starting policy can earn",
     )
 

@@ -185,10 +185,14 @@ class Environment(ABC):
     """A domain adapter.
 
     `contract` is the version of this contract that the adapter was written for (`CONTRACT` is today's).
+    `score_delay`: seconds by which a score comes later in the domain than `score` gives it, where it is
+    simulated; `scored_by_person`: whether a person makes it. The assessment reads both.
     """
 
     contract: ClassVar[int | None] = None
     spec: EnvironmentSpec
+    score_delay: float = 0.0
+    scored_by_person: bool = False
 
     @abstractmethod
     def workspace_template(self) -> Mapping[str, Path]:
@@ -225,6 +229,13 @@ class Environment(ABC):
         Raises:
             InvalidPolicy: the folder holds no policy of the starting policy's shape, or NaN weights.
         """
+
+    def trivial_policies(self, folder: Path) -> Mapping[str, Path]:
+        """Policies that solve nothing, written below `folder`: name -> policy folder.
+
+        The assessment asks whether one of them wins, beside those that it makes of any weights.
+        """
+        return {}
 
     def score_snapshot(self, policy: Path, seed: int) -> Score | None:
         """Score an unfinished policy as `score` does, on a fifth of the selection tasks.

@@ -75,11 +75,13 @@ class LanguageEnvironment(Environment):
     `policy` names the starting policy: that of a built-in domain, or a folder beside the adapter's file.
     `recipe` are constants of the template's recipe.py that this domain sets otherwise, such as STEPS.
     `given_policy` says that it starts from a policy that it was given, and not from its own.
+    `temperature` is that of scoring: 1 but where the assessment asks how the score answers to entropy.
     """
 
     policy: str | Path = "countdown"
     recipe: Mapping[str, float] = MappingProxyType({})
     max_tokens: int = MAX_TOKENS
+    temperature: float = 1.0
     scored_tasks: int = 512
     scored_samples: int = 32
     seen_tasks: int = 128
@@ -304,7 +306,13 @@ class LanguageEnvironment(Environment):
             )
             parts.append(
                 sample(
-                    policy, prompts, mask, samples=samples, max_tokens=self.max_tokens, generator=generator
+                    policy,
+                    prompts,
+                    mask,
+                    samples=samples,
+                    max_tokens=self.max_tokens,
+                    generator=generator,
+                    temperature=self.temperature,
                 )
             )
         completions = concatenate(parts, policy.config.pad_token_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from agent.cli import env_check, env_new
+from agent.cli.assess import command as assess_environment
 from agent.cli.find import json_option
 
 
@@ -17,7 +18,11 @@ def command() -> None:
       szilard env list
       szilard env new mydomain --kind language
       szilard env check ./mydomain.py
+      szilard env assess countdown
     """
+
+
+command.add_command(assess_environment)
 
 
 @command.command("list")

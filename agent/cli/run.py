@@ -157,6 +157,11 @@ def _price(ctx: click.Context, parameter: click.Parameter, given: str | None) ->
     help="Go on although the code that is edited prints the metric about itself.",
 )
 @click.option("--keep-policies", is_flag=True, help="Keep the policies of attempts that were not kept.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Run even where the assessment finds the domain unsuitable; the report says so.",
+)
 @click.option("--dry-run", is_flag=True, help="Say what the run would do and cost, and write nothing.")
 @json_option
 def command(
@@ -185,6 +190,7 @@ def command(
     sandbox: str,
     accept_self_reported: bool,
     keep_policies: bool,
+    force: bool,
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -231,6 +237,7 @@ def command(
         seed=seed,
         sandbox=sandbox,
         keep_policies=keep_policies,
+        force=force,
         controls=controls,
         minimum_effect=minimum_effect,
         training_seconds=training_seconds,

@@ -22,6 +22,7 @@ CONFIRMATION_FILE = "confirmation.json"
 _BASELINE_KEYS = {"score", "standard_error", "noise", "entropy_end", "seeds"}
 _CONFIRMATION_KEYS = {"baseline", "winner", "change", "interval", "frontier"}
 UNSUITABLE_FILE = "unsuitable.json"
+ASSESSMENT_FILE = "assessment.json"
 LOCK_FILE = "lock"
 VERDICTS = ("kept", "reverted", "inconclusive", "void", "crashed", "stopped-early", "refused")
 

@@ -5,6 +5,7 @@ Owns report.md; it measures nothing.
 
 from __future__ import annotations
 
+import json
 import os
 import statistics
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,7 @@ from workspaces.review import confirmation_section, entropy, spent, stretches
 from workspaces.review.claim import confirmation_sentence
 from workspaces.review.command import commands_again, sameness
 from workspaces.review.log import legend
-from workspaces.review.record import RunRecord, figures
+from workspaces.review.record import ASSESSMENT_FILE, RunRecord, figures
 from workspaces.review.run_picture import PICTURE_FILE, draw
 from workspaces.review.text import (
     SELF_REPORTED,
@@ -124,11 +125,24 @@ def _asked(run: RunRecord) -> str:
         ("device, workers", f"{settings['device']}, {settings['workers']}"),
         ("sandbox", "NONE" if settings["sandbox"] == "none" else settings["sandbox"]),
         ("seed", str(settings["seed"])),
+        ("domain by its baseline", _assessment(run.directory)),
         ("started", settings["created"]),
     ]
     return "## What was asked\n\n" + markdown_table(
         ("", ""), [(name, markdown(value)) for name, value in rows]
     )
+
+
+def _assessment(directory: Path) -> str:
+    """What the probes of the baseline said of the domain, and whether the run went on against it."""
+    try:
+        found = json.loads((directory / ASSESSMENT_FILE).read_text())
+        outcome, reason, forced = found["outcome"], found["reason"], found["forced"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return "not recorded"
+    if outcome != "unsuitable":
+        return f"{outcome}: {reason}"
+    return f"UNSUITABLE{', and run all the same by --force' if forced else ''}: {reason}"
 
 
 def _baseline(run: RunRecord) -> str:
