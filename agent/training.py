@@ -116,13 +116,14 @@ class Trainer:
         if is_path(name):
             shutil.copy(name, folder / "data" / "environment.py")
             name = "environment.py"
+        snapshots = snapshots_of(spec)
         told = {
             "environment": name,
             "seed": seed,
             "device": device,
             "budget": dict(spec.budget),
             "rewards": self._rewards,
-            "snapshots": snapshots_of(spec),
+            "snapshots": snapshots,
             "given_policy": self._settings.policy is not None,
         }
         (folder / "data" / "job.json").write_text(json.dumps(told))
@@ -134,7 +135,7 @@ class Trainer:
             workspace=subject.workspace.path,
             output=folder / "out",
             command=spec.train_command,
-            limits=self._limits(wall, len(told["snapshots"])),
+            limits=self._limits(wall, len(snapshots)),
             inputs={"/policy": self._environment.starting_policy(), "/data": folder / "data"},
             device=device,
         )
