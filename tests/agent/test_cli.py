@@ -195,7 +195,7 @@ def test_every_review_verb_answers_in_json(runs: Path, capsys: pytest.CaptureFix
     assert len(answer("log", directory)) == len(a_run.ATTEMPTS)
     assert answer("show", directory, "6")["verdict"] == "kept"
     assert answer("diff", directory, "6")["from"]["attempt"] == 2
-    assert answer("env", "list") == ["countdown"]
+    assert answer("env", "list") == ["countdown", "reasoning_gym:DATASET"]
 
 
 def test_no_verb_shows_the_secret_of_a_run(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
