@@ -128,8 +128,10 @@ def is_plain(folder: Path) -> bool:
 
 def needs_transformers(folder: Path) -> bool:
     """Whether its tokenizer has a chat template, or is in a form that transformers converts."""
-    if (folder / "chat_template.jinja").exists() or not (folder / "tokenizer.json").exists():
+    if (folder / "chat_template.jinja").exists():
         return True
+    if not (folder / TOKENIZER_FILES[0]).exists():
+        return any((folder / name).exists() for name in TOKENIZER_FILES)
     return bool(_json(folder / "tokenizer_config.json").get("chat_template"))
 
 

@@ -15,7 +15,9 @@ from environments.base import Environment
 ROOM = Path(__file__).parents[3]
 
 
-def train(root: Path, domain: Environment, constants: dict[str, int], *, given_policy: bool) -> list[dict]:
+def train(
+    root: Path, domain: Environment, constants: dict[str, int], *, given_policy: bool, seed: int = 1
+) -> list[dict]:
     """Train once and return the trace; the policy lies in root/out/policy."""
     for name in ("workspace/controls", "out", "data"):
         (root / name).mkdir(parents=True)
@@ -29,7 +31,7 @@ def train(root: Path, domain: Environment, constants: dict[str, int], *, given_p
     recipe.write_text(text)
     job = {
         "environment": domain.spec.name,
-        "seed": 1,
+        "seed": seed,
         "device": "cpu",
         "budget": dict(domain.spec.budget),
         "given_policy": given_policy,
