@@ -85,13 +85,13 @@ def of_one_answer(
         target = wanted.expand(len(rows), -1)
         logits = response_logits(policy, ids[rows], mask[rows], target)
         loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), target.flatten())
-        if float(loss) < LARGEST_LOSS:
+        if float(loss.detach()) < LARGEST_LOSS:
             break
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
     save_policy(policy, out)
-    return float(loss)
+    return float(loss.detach())
 
 
 def _changed(policy: Path, out: Path, change: Callable[[Array], Array]) -> Path:

@@ -130,6 +130,7 @@ class Bench:
     def _one(self, training: Training, workspace: Workspace) -> None:
         began = time.monotonic()
         subject = Subject(self.commit(training.variant), self._folder(training), workspace)
+        fresh = training.anew or self.measurer.find(subject.commit, training.seed, Split.SELECTION) is None
         what = f"{training.variant.label}, seed {training.seed}"
         if training.anew:
             what += ", from a clean checkout"
@@ -149,7 +150,8 @@ class Bench:
             return
         with self._lock:
             self.done[training] = measured
-            self.useful_seconds += measured.wall_seconds + measured.score_seconds
+            if fresh:
+                self.useful_seconds += measured.wall_seconds + measured.score_seconds
         score = measured.score.metrics[self.settings.metric].value
         self.say(f"  {what}: {score:.4f}, {time.monotonic() - began:.1f} s")
 

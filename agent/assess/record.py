@@ -11,7 +11,7 @@ import inspect
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,10 @@ _KEYS = ("format", "domain", "metric", "form", "seed", "trainings", "assessment"
 
 @dataclass(frozen=True)
 class Record:
-    """One finished assessment as it is kept; `regime_points` are (lever, entropy, score by metric)."""
+    """One finished assessment as it is kept; `regime_points` are (lever, entropy, score by metric).
+
+    `regimes`: metric -> regime and the figures that say so.
+    """
 
     domain: str
     metric: str
@@ -44,6 +47,7 @@ class Record:
     regime_points: Sequence[tuple[str, float, Mapping[str, float]]]
     created: str
     assessment: Assessment
+    regimes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         fields = {name: value for name, value in vars(self).items() if name != "assessment"}
@@ -82,6 +86,9 @@ def record_of(
         regime_points=list(finished.regime.points) if finished.regime else [],
         created=created,
         assessment=finished.assessment,
+        regimes={name: asdict(read) for name, read in finished.regime.readings.items()}
+        if finished.regime
+        else {},
     )
 
 

@@ -75,6 +75,7 @@ def page_of(record: Record) -> str:
         f"![Probes and entropy]({PICTURE_FILE})",
         markdown_table(("", "probe", "verdict", "measured", "threshold"), rows),
         left_out_sentence(record),
+        _regimes(record),
         _mending(record.assessment.probes),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
@@ -132,6 +133,13 @@ def _draw_regime(axes: Axes, record: Record) -> None:
     axes.set_title("Score over entropy")
     if not temperature:
         axes.legend(frameon=False, fontsize=8)
+
+
+def _regimes(record: Record) -> str:
+    rows = [(name, f"**{read['regime']}**", read["reason"]) for name, read in record.regimes.items()]
+    if not rows:
+        return ""
+    return "## Entropy regime by metric\n\n" + markdown_table(("metric", "regime", "figures"), rows)
 
 
 def _mending(probes: Sequence[Probe]) -> str:
