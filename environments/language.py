@@ -226,10 +226,10 @@ class LanguageEnvironment(Environment):
 
         tokenizer = load_tokenizer(self.starting_policy())
         generator = torch.Generator(policy.device).manual_seed(seed % 2**63)
-        rows = SCORED_ROWS
+        at_once = SCORED_ROWS
         if self.given_policy:
-            rows = min(rows, SAMPLING_BYTES // policy.row_bytes(LONGEST_PROMPT + self.max_tokens))
-        batch = max(1, rows // samples)
+            at_once = min(at_once, SAMPLING_BYTES // policy.row_bytes(LONGEST_PROMPT + self.max_tokens))
+        batch = max(1, at_once // samples)
         parts = []
         for start in range(0, len(tasks), batch):
             prompts, mask = encode_prompts(
