@@ -14,6 +14,7 @@ from typing import Any
 
 from environments.base import Environment, EnvironmentSpec, InvalidEnvironment
 
+DEFAULT = "countdown"
 BUILT_IN = {"countdown": "environments.countdown.environment:Countdown"}
 FAMILIES = {"reasoning_gym": ("DATASET", "environments.reasoning_gym.environment:ReasoningGym")}
 """Domains with many members, named FAMILY:MEMBER: what a member is called, and what is made with its name."""
@@ -49,7 +50,7 @@ def _load(name: str) -> Environment:
         made: Environment = _attribute(FAMILIES[family][1])(member)
         return made
     if name not in BUILT_IN:
-        nearest = difflib.get_close_matches(name, names(), n=1, cutoff=0.0)
+        nearest = difflib.get_close_matches(name or DEFAULT, names(), n=1, cutoff=0.0)
         raise InvalidEnvironment(
             f"There is no environment {name!r}. The nearest is {nearest[0]!r}; "
             "`szilard env list` shows them all."
