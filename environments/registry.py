@@ -27,6 +27,7 @@ from environments.base import (
 )
 from environments.blame import file_of, line_of, place_of, place_of_error, raised
 
+DEFAULT = "countdown"
 BUILT_IN = {
     "countdown": "environments.countdown.environment:Countdown",
     "melody": "environments.melody.environment:MelodyEnvironment",
@@ -99,7 +100,7 @@ def _load(name: str) -> Environment:
         return environment
     points = _installed().get(name)
     if points is None:
-        nearest = difflib.get_close_matches(name, names(), n=1, cutoff=0.0)
+        nearest = difflib.get_close_matches(name or DEFAULT, names(), n=1, cutoff=0.0)
         raise InvalidEnvironment(
             f"There is no environment {name!r}. The nearest is {nearest[0]!r}; "
             "`szilard env list` shows them all."

@@ -91,10 +91,9 @@ class HuggingFacePolicy(Policy):
 
     def row_bytes(self, length: int) -> int:
         shape: Any = self.model.config.get_text_config()
-        heads = getattr(shape, "num_key_value_heads", None) or shape.num_attention_heads
-        width = getattr(shape, "head_dim", None) or shape.hidden_size // shape.num_attention_heads
-        count: int = 4 * (4 * shape.vocab_size + 2 * length * shape.num_hidden_layers * heads * width)
-        return count
+        heads: int = getattr(shape, "num_key_value_heads", None) or shape.num_attention_heads
+        width: int = getattr(shape, "head_dim", None) or shape.hidden_size // shape.num_attention_heads
+        return 4 * (4 * int(shape.vocab_size) + 2 * length * int(shape.num_hidden_layers) * heads * width)
 
 
 class ChatTokenizer:
@@ -123,7 +122,8 @@ def is_plain(folder: Path) -> bool:
         config = PolicyConfig.read(folder)
     except PolicyFileError:
         return False
-    return bool(_generation(folder).get("eos_token_id", config.eos_token_id) == config.eos_token_id)
+    end = config.eos_token_id
+    return bool(_generation(folder).get("eos_token_id", end) == end)
 
 
 def needs_transformers(folder: Path) -> bool:

@@ -47,8 +47,9 @@ CANNOT_WORK = {
     ),
     **dict.fromkeys(RUNS_ANSWERS, "its scorer runs answers as Python code, outside every sandbox"),
 }
-EXACT = ("chain_sum", "products")
-"""Datasets with a scorer of their own that gives part of a point only for what surrounds a right number."""
+EXACT = ("chain_sum", "products", "spell_backward")
+"""Datasets with one right answer whose scorers give part of a point all the same: trained on it, a policy
+gathers parts and gets fewer answers right."""
 SHARES = {Split.SELECTION: 0.2, Split.CONFIRMATION: 0.2}
 REWARD_SECONDS = 1.0
 DRAWS_FOR_ONE = 200

@@ -63,13 +63,13 @@ def test_recipes_name_only_constants_of_the_shared_recipe() -> None:
 
 @pytest.mark.slow
 def test_it_is_undecided_and_a_training_makes_it_better(tmp_path: Path) -> None:
-    domain = registry.load("reasoning_gym:spell_backward")
+    domain = registry.load("reasoning_gym:gcd")
     domain.scored_tasks, domain.seen_tasks = 128, 8
     before = domain.score(domain.starting_policy(), Split.SELECTION, 0)
     assert 0.1 < before.metrics["pass_at_1"].value < 0.7
     trace = train(tmp_path, domain, {"STEPS": 60}, given_policy=False)
     after = domain.score(tmp_path / "out" / "policy", Split.SELECTION, 0)
-    assert after.metrics["pass_at_1"].value > before.metrics["pass_at_1"].value + 0.03
+    assert after.metrics["pass_at_1"].value > before.metrics["pass_at_1"].value + 0.05
     assert after.metrics["entropy"].value < before.metrics["entropy"].value
     assert len(trace) == 60
 
