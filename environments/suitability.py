@@ -292,7 +292,7 @@ def assess(probes: Sequence[Probe]) -> Assessment:
         found = next((probe for probe in inorder if probe.verdict == level and probe.id != "E1"), None)
         if found is not None:
             return Assessment(outcome, found.id, _sentence(found), inorder)
-    return Assessment("suitable", None, "Every probe passed.", inorder)
+    return Assessment("suitable", None, "No probe stands against it.", inorder)
 
 
 def _sentence(probe: Probe) -> str:

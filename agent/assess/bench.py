@@ -91,10 +91,9 @@ class Bench:
         waiting = [one for one in wanted if one not in self.done and one not in self.failures]
         for one in waiting:
             self.commit(one.variant)
+        fresh = sum(self._is_fresh(one) for one in waiting)
         self._workers.each(self._one, waiting)
-        if waiting:
-            slots = min(self.settings.workers, len(waiting))
-            self.wall_seconds += slots * (time.monotonic() - began)
+        self.wall_seconds += min(self.settings.workers, fresh) * (time.monotonic() - began)
 
     def commit(self, variant: Variant) -> str:
         if variant == TEMPLATE:
@@ -127,10 +126,15 @@ class Bench:
     def _folder(self, training: Training) -> Path:
         return self.directory / "trainings" / training.name
 
+    def _is_fresh(self, training: Training) -> bool:
+        """Whether it has to be trained, and is not there from before."""
+        found = self.measurer.find(self.commit(training.variant), training.seed, Split.SELECTION)
+        return training.anew or found is None
+
     def _one(self, training: Training, workspace: Workspace) -> None:
         began = time.monotonic()
         subject = Subject(self.commit(training.variant), self._folder(training), workspace)
-        fresh = training.anew or self.measurer.find(subject.commit, training.seed, Split.SELECTION) is None
+        fresh = self._is_fresh(training)
         what = f"{training.variant.label}, seed {training.seed}"
         if training.anew:
             what += ", from a clean checkout"
