@@ -20,7 +20,7 @@ from agent.scorer import ScoringFailed
 from agent.state_files import read_json, write_json
 from environments import probes
 from environments.base import InvalidPolicy, Score, Split, SzilardError
-from environments.suitability import LIMITS, Assessment, Probe, assess
+from environments.suitability import LIMITS, Assessment, Probe, answer, assess
 from workspaces.folders import delete_folder
 from workspaces.measurements import Measurement
 from workspaces.review.record import ASSESSMENT_FILE
@@ -105,14 +105,15 @@ class BaselineProbes:
     def of_commands(self, baseline: Mapping[int, Measurement]) -> list[Probe]:
         """The trained baseline of a domain without a policy: there are none that are known to be worse."""
         measured = list(baseline.values())
-        left = {one.policy_hash for one in measured}
+        values = [self._signed(one.score) for one in measured]
+        left = len(measured) if self._settings.deterministic else len({one.policy_hash for one in measured})
+        if len(set(values)) == 1:
+            told = f"{len(values)} seeds have one score; without noise no gain can be tested"
+            return [answer("M3", "unsuitable", 0.0, told)]
         return [
             self._scalar({f"baseline seed {seed}": one.score for seed, one in baseline.items()}),
             probes.attempt_seconds([one.wall_seconds + one.score_seconds for one in measured]),
-            probes.seed_noise(
-                [self._signed(one.score) for one in measured],
-                len(measured) if self._settings.deterministic else len(left),
-            ),
+            probes.seed_noise(values, left),
         ]
 
     def keep(self, verdict: Assessment, forced: bool) -> None:

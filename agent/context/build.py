@@ -181,7 +181,8 @@ def _standing(context: Context) -> str:
         )
     noise = "not known" if context.noise is None else f"{context.noise:.3g}"
     lines.append(f"Noise (standard deviation of the baseline's score over seeds): {noise}.")
-    lines.append(entropy_response([baseline, *context.history]))
+    if context.spec.trains_policy:
+        lines.append(entropy_response([baseline, *context.history]))
     return "\n".join(lines)
 
 

@@ -131,7 +131,7 @@ def globs_divide_the_template(adapter: Adapter) -> str:
                 )
             matched[name] |= found
     both = sorted(matched["editable"] & matched["protected"])
-    if both:
+    if both and spec.trains_policy:
         raise Nonconforming(
             f"{_few(both)} is both editable and protected",
             "Narrow one of the globs: protected files decide scores",

@@ -117,7 +117,8 @@ def build_measurer(
     """A measurer on the directory's ledger and store, made if they are not there; it has no executor."""
     policy = directory / "policy"
     policy.mkdir(parents=True, exist_ok=True)
-    (policy / "config.json").write_text("{}")
+    for name in ("config.json", "model.safetensors"):
+        (policy / name).write_text("{}")
     (directory / "recipe.py").write_text(recipe)
     ledger = Ledger.create(
         directory / "repository", {"recipe.py": directory / "recipe.py"}, message="Template"

@@ -127,7 +127,7 @@ def test_where_a_policy_is_trained_its_entropy_must_be_predicted_and_elsewhere_n
         researcher = connect(server.base_url)
         assert researcher.propose(CONTEXT, tmp_path / "policy").predicted_entropy == 0.28
         tried = (attempt(1, entropy=None, predicted_entropy=None),)
-        program = replace(CONTEXT, spec=replace(SPEC, policy=False), history=tried)
+        program = replace(CONTEXT, spec=replace(SPEC, trains_policy=False), history=tried)
         assert researcher.propose(program, tmp_path / "program").predicted_entropy is None
 
     assert "predicted_entropy is missing" in server.requests[1].messages[-1]["content"]
