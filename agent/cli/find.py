@@ -111,15 +111,20 @@ def list_runs(runs_dir: Path) -> list[Path]:
 
 
 def load_run(directory: Path) -> RunRecord:
-    """Read a run for review.
+    """Read a run for review; git lists its attempts while what reads the settings is imported.
 
     Raises:
         SzilardError: the directory holds no run, or a file of it is damaged.
     """
-    from agent.seeds import every_seed
-    from agent.settings import RunSettings
-    from workspaces.review.record import read_run
+    from concurrent.futures import ThreadPoolExecutor
 
-    settings = RunSettings.read(directory)
-    plain = settings.model_dump(mode="json", exclude={"secret"})
-    return read_run(directory, plain, baseline_seeds=len(every_seed(settings.seeds)))
+    from workspaces.review.record import read_attempts, read_run
+
+    with ThreadPoolExecutor(1) as pool:
+        recorded = pool.submit(read_attempts, directory)
+        from agent.seeds import every_seed
+        from agent.settings import RunSettings
+
+        settings = RunSettings.read(directory)
+        plain = settings.model_dump(mode="json", exclude={"secret"})
+        return read_run(directory, plain, len(every_seed(settings.seeds)), recorded.result())

@@ -44,6 +44,8 @@ def settings(**changes: Any) -> dict[str, Any]:
         "model": None,
         "search": "hill-climb",
         "sandbox": "bubblewrap",
+        "policy": None,
+        "trains_policy": True,
         "seed": 0,
         "secret": "never-shown-to-anyone",
         "alpha": 0.1,

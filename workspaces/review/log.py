@@ -88,7 +88,7 @@ def print_log(run: RunRecord) -> None:
         out.print(f"{run.settings['name']} has no attempts yet.")
         return
     wide = out.width >= _WIDE
-    figured = [name for name in _FIGURES if name != "entropy" or run.settings.get("policy", True)]
+    figured = [name for name in _FIGURES if name != "entropy" or run.settings.get("trains_policy", True)]
     shown = ["#", *(name for name in ("on", *figured) if wide or name not in _WIDE_ONLY), "hypothesis"]
     cells = [_cells(attempt) for attempt in run.attempts if attempt.number > 0]
     print_table(out, shown, [[line[name] for name in shown] for line in cells])

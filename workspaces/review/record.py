@@ -133,23 +133,37 @@ def figures(attempt: AttemptRecord) -> Figures:
     )
 
 
-def read_run(directory: Path, settings: Mapping[str, Any], baseline_seeds: int | None = None) -> RunRecord:
+def read_attempts(directory: Path) -> tuple[tuple[AttemptRecord, ...], int]:
+    """The attempts of a run, and the number of the incumbent, 0 the baseline.
+
+    Raises:
+        LedgerError: there is a repository, but it is not a ledger.
+    """
+    repository = directory / "repository"
+    if not repository.exists():
+        return (), 0
+    ledger = Ledger.open(repository)
+    attempts = tuple(ledger.attempts())
+    commits = {name: attempt.number for attempt in attempts for name in _commits(attempt)}
+    return attempts, commits.get(ledger.incumbent(), 0)
+
+
+def read_run(
+    directory: Path,
+    settings: Mapping[str, Any],
+    baseline_seeds: int | None = None,
+    recorded: tuple[tuple[AttemptRecord, ...], int] | None = None,
+) -> RunRecord:
     """Read a run whose run.json says `settings`; a secret among them is dropped.
 
-    `baseline_seeds` is on how many seeds the baseline is measured, None where it does not matter.
+    `baseline_seeds` is on how many seeds the baseline is measured, None where it does not matter; `recorded`
+    is what `read_attempts` gives, where it was asked before.
 
     Raises:
         UnreadableRun: baseline.json or confirmation.json is damaged.
         LedgerError: there is a repository, but it is not a ledger.
     """
-    repository = directory / "repository"
-    attempts: list[AttemptRecord] = []
-    incumbent = 0
-    if repository.exists():
-        ledger = Ledger.open(repository)
-        attempts, held = ledger.attempts(), ledger.incumbent()
-        commits = {name: attempt.number for attempt in attempts for name in _commits(attempt)}
-        incumbent = commits.get(held, 0)
+    attempts, incumbent = recorded if recorded is not None else read_attempts(directory)
     baseline = _read_json(directory / BASELINE_FILE)
     if baseline is not None and not baseline.keys() >= _BASELINE_KEYS:
         raise UnreadableRun(
@@ -167,7 +181,7 @@ def read_run(directory: Path, settings: Mapping[str, Any], baseline_seeds: int |
         directory=directory,
         settings={name: value for name, value in settings.items() if name != "secret"},
         state=_state(directory, confirmed),
-        attempts=tuple(attempts),
+        attempts=attempts,
         baseline=baseline,
         confirmation=confirmation,
         incumbent=incumbent,

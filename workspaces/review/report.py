@@ -168,7 +168,7 @@ def _with_entropy(
     run: RunRecord, header: tuple[str, ...], rows: Sequence[tuple[str, ...]]
 ) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """A table as it is, or without its column `entropy` where nothing of the run has one."""
-    if run.settings.get("policy", True):
+    if run.settings.get("trains_policy", True):
         return header, list(rows)
     at = header.index("entropy")
     return header[:at] + header[at + 1 :], [row[:at] + row[at + 1 :] for row in rows]
