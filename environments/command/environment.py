@@ -1,20 +1,17 @@
 """A domain made of a TOML file and a repository that knows nothing of Szilard.
 
-Owns which files are frozen, shown and hidden, what is run, and how a metric is read from what a command
-printed. Nothing is run here: the commands run in sandboxes, each in one of its own.
+Owns which files are frozen, shown and hidden, what is run, and where the metric stands. Nothing is run here:
+the commands run in sandboxes, each in one of its own.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-import math
-import re
 import shlex
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from environments.base import (
     Environment,
@@ -27,11 +24,10 @@ from environments.base import (
     matches,
 )
 from environments.command.file import CommandFile, read_command_file
+from environments.command.metric import read_number
 from environments.command.repository import files_of
 
 READ_CHARACTERS = 256 * 1024
-READ_LINES = 4096
-LONGEST_LINE = 2000
 MOST_DATA_FILES = 100_000
 CODE_ENDINGS = (".py", ".pyc", ".pyd", ".pth", ".so")
 SELF_REPORTED = "self-reported: code that may be edited prints it about itself"
@@ -125,7 +121,7 @@ class CommandEnvironment(Environment):
                 text = file.read(READ_CHARACTERS).decode("utf-8", "replace")
         except OSError as error:
             raise InvalidPolicy(f"There is no {metric.name}: {where} cannot be read") from error
-        value = self._number(text)
+        value = read_number(text, metric.pattern, metric.key)
         if value is None:
             raise InvalidPolicy(f"There is no {metric.name} in {where}")
         return self.score_of(value)
@@ -147,17 +143,6 @@ class CommandEnvironment(Environment):
 
     def score(self, policy: Path, split: Split, seed: int) -> NoReturn:
         raise InvalidEnvironment(f"{self.spec.name} is scored by commands in a sandbox, not by this process.")
-
-    def _number(self, text: str) -> float | None:
-        metric = self.file.metric
-        lines = [line[:LONGEST_LINE] for line in text.splitlines()[-READ_LINES:]]
-        if metric.key is not None:
-            numbers = (_at(line, metric.key) for line in reversed(lines))
-            return next((number for number in numbers if number is not None), None)
-        if metric.pattern is None:
-            return _as_number(text.strip())
-        matched = (re.findall(metric.pattern, line) for line in reversed(lines))
-        return next((_as_number(found[-1]) for found in matched if found), None)
 
     def _require_editable(self) -> None:
         template = self.workspace_template()
@@ -224,22 +209,3 @@ def _files_below(path: Path) -> Iterator[Path]:
             return
         if below.is_file():
             yield below
-
-
-def _at(line: str, key: str) -> float | None:
-    """The number at a dotted key of a line of JSON."""
-    try:
-        found: Any = json.loads(line)
-        for part in key.split("."):
-            found = found[part]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return None
-    return None if isinstance(found, bool) or not isinstance(found, int | float) else _as_number(str(found))
-
-
-def _as_number(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None

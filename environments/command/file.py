@@ -187,7 +187,7 @@ def read_command_file(path: Path) -> CommandFile:
         raise InvalidCommandFile(f"{path} cannot be read: {reason}.") from error
     try:
         raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         line = re.search(r"line (\d+)", str(error))
         where = f"line {line[1]}" if line else f"line {len(text.splitlines())}"
         raise InvalidCommandFile(f"{path}, {where}: this is no TOML: {error}.") from error
