@@ -15,6 +15,7 @@ from environments.blame import place_of, raised
 from environments.checks.base import Adapter, Nonconforming
 from environments.language import LanguageEnvironment
 from environments.language_defaults import PASS_AT
+from environments.registry import is_path, is_plug_in
 
 CALLS: Mapping[str, tuple[str, ...]] = {
     "tasks": ("split", "seed", "count"),
@@ -51,16 +52,21 @@ def contract(adapter: Adapter) -> str:
 
 def spec_is_consistent(adapter: Adapter) -> str:
     spec = adapter.environment.spec
-    fault = _spec_fault(spec)
+    fault = (_name_fault(spec) if is_plug_in(adapter.name) else None) or _spec_fault(spec)
     if fault is not None:
         said, remedy = fault
         raise Nonconforming(f"{place_of(adapter.environment)}: spec {said}", remedy)
     return f"{spec.direction} {spec.metric}, {spec.range[0]:g} to {spec.range[1]:g}"
 
 
+def _name_fault(spec: EnvironmentSpec) -> tuple[str, str] | None:
+    """Not for FAMILY:MEMBER, which are built in."""
+    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,60}", spec.name):
+        return None
+    return f"has the name {spec.name!r}", "Use letters, digits, - and _: it names folders and branches"
+
+
 def _spec_fault(spec: EnvironmentSpec) -> tuple[str, str] | None:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,60}", spec.name):
-        return f"has the name {spec.name!r}", "Use letters, digits, - and _: it names folders and branches"
     if not spec.version or not isinstance(spec.version, str):
         return "has no version", 'Write version="1", and raise it when tasks or scores change'
     for name in ("metrics", "editable", "protected"):
@@ -159,9 +165,10 @@ def policy_is_there(adapter: Adapter) -> str:
 
 
 def code_is_shown_inside(adapter: Adapter) -> str:
-    """A file by path is copied into the sandbox; what is installed must lie where Python's packages lie."""
-    file = adapter.file
-    if adapter.name.endswith((".py", ".toml")) or file is None or adapter.workplace.shown(file):
+    """A file by path is copied into the sandbox, as our own packages are shown there wherever they lie; what
+    is installed must lie where Python's packages lie."""
+    file, installed = adapter.file, is_plug_in(adapter.name) and not is_path(adapter.name)
+    if not installed or file is None or adapter.workplace.shown(file):
         return "training can import it"
     raise Nonconforming(
         f"{file} is not visible in the sandbox, where only installed packages are",

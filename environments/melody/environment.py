@@ -32,6 +32,7 @@ VALID_EARNS = 0.3
 class MelodyEnvironment(LanguageEnvironment):
     """Continue an opening of three notes to a melody of twelve, in as many good ways as possible."""
 
+    contract = 1
     max_tokens = LENGTH - OPENING + 1
     scored_tasks = 192
     seen_tasks = 64

@@ -25,6 +25,7 @@ FEWEST_TOKENS, MOST_TOKENS = 32, 512
 class ReasoningGym(LanguageEnvironment):
     """Answer the questions of one procedural dataset."""
 
+    contract = 1
     recipe = RECIPE_OF_SHIPPED
 
     def __init__(self, dataset: str) -> None:

@@ -33,7 +33,13 @@ def test_a_file_that_is_there_is_never_overwritten(tmp_path: Path, kind: Kind) -
     assert kept.read_text() == "mine"
 
 
-@pytest.mark.parametrize("name", ["", "Mine", "my-domain", "1st", "../mine", "a" * 41, "countdown"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("", "Mine", "my-domain", "1st", "../mine", "a" * 41, "countdown", "reasoning_gym"),
+        *("class", "none", "random", "torch", "task", "language_environment"),
+    ],
+)
 def test_a_name_that_is_none_or_taken_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(CannotBegin):
         write_skeleton(name, "language", tmp_path)

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from environments.conformance import CHECKS
+from environments.base import matches
+from environments.checks.base import Workplace
+from environments.conformance import CHECKS, findings
 from tests.environments.an_adapter import found_in, line_with, written
 
 REWARD = "return float(result is not None and result % 10 == 0)"
@@ -338,3 +340,12 @@ def test_the_contract_of_an_adapter_is_asked_for(tmp_path: Path) -> None:
     found = found_in(written(tmp_path, ("    contract = 1\n", "")))
     assert found["it keeps the contract"].outcome == "warned"
     assert "Write contract = 1" in found["it keeps the contract"].remedy
+
+
+@pytest.mark.parametrize("name", ["countdown", "melody", "reasoning_gym:gcd"])
+def test_a_built_in_domain_passes_wherever_szilard_is_installed(name: str) -> None:
+    if ":" in name:
+        pytest.importorskip("reasoning_gym")
+    nowhere = Workplace(matches, lambda file: False)
+    found = findings(name, "vital", workplace=nowhere, begin=lambda check, seconds: None)
+    assert {one.outcome for one in found} == {"passed"}
