@@ -13,6 +13,8 @@ from typing import Literal
 
 import numpy as np
 
+from evaluators.rank_correlation import rank_correlation
+
 Regime = Literal["spend", "keep", "interior", "undecided"]
 PLACEBOS: Mapping[str, Regime] = {"random score": "undecided", "-H": "spend", "+H": "keep"}
 SIGN_ALPHA = 0.01
@@ -126,7 +128,7 @@ def regime_of_rows(entropies: Sequence[Sequence[float]], scores: Sequence[Sequen
 
     found = [
         rho
-        for rho in (_spearman(x, y) for x, y in zip(entropies, scores, strict=True))
+        for rho in (rank_correlation(x, y) for x, y in zip(entropies, scores, strict=True))
         if rho is not None and rho != 0
     ]
     if len(found) < 2:
@@ -152,17 +154,6 @@ def placebo_scores(entropies: Sequence[float], seed: int) -> Mapping[str, list[f
         "-H": [-entropy for entropy in entropies],
         "+H": list(entropies),
     }
-
-
-def _spearman(x: Sequence[float], y: Sequence[float]) -> float | None:
-    if len(set(x)) < 2 or len(set(y)) < 2:
-        return None
-    return float(np.corrcoef(_ranks(x), _ranks(y))[0, 1])
-
-
-def _ranks(values: Sequence[float]) -> list[float]:
-    """From 1, equal values share the mean of their ranks."""
-    return [sum(v < u for v in values) + (sum(v == u for v in values) + 1) / 2 for u in values]
 
 
 def _bootstrapped_median(values: Sequence[float]) -> tuple[float, float]:

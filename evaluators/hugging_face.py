@@ -150,11 +150,6 @@ def find_policy(name: str) -> Path:
     return folder.resolve() if not _linked(folder) else _without_links(folder, name)
 
 
-def weights_bytes(folder: Path) -> int:
-    """Bytes of all safetensors files."""
-    return sum(path.stat().st_size for path in folder.glob("*.safetensors"))
-
-
 def weights_count(folder: Path) -> int:
     """Numbers in all safetensors files, from their headers."""
     total = 0

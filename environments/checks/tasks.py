@@ -129,18 +129,19 @@ def enough_to_score(adapter: Adapter) -> str:
 
 
 def prompts_can_be_read(adapter: Adapter) -> str:
-    """The starting policy's tokenizer must know every part of a prompt."""
+    """The starting policy's tokenizer must know every part of a prompt, as it normalises it."""
     from tokenizers import Tokenizer
 
     folder = adapter.language.starting_policy()
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    longest = 0
+    normaliser, longest = tokenizer.normalizer, 0
     for split in Split:
         for task in adapter.language.drawn(split, 1, COUNT):
             ids = tokenizer.encode(task.prompt).ids
             read = tokenizer.decode(ids, skip_special_tokens=True)
+            given = normaliser.normalize_str(task.prompt) if normaliser else task.prompt
             longest = max(longest, len(ids))
-            if _letters(read) != _letters(task.prompt):
+            if _letters(read) != _letters(given):
                 raise adapter.fault(
                     "tasks",
                     f"gives the prompt {task.prompt!r}, which the policy in {folder} reads as {read!r}",
