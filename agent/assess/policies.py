@@ -44,7 +44,8 @@ def trivial_policies(environment: Environment, weights: Path, folder: Path, seed
 
 
 def constant_answer(environment: Environment, trained: Path, folder: Path, seed: int) -> dict[str, Path]:
-    """The one answer that earns most whatever is asked, as a policy; none where a domain has no prompts.
+    """The one answer that earns most whatever is asked, as a policy; none where a domain has no prompts, or
+    trains a policy of another architecture than ours.
 
     It is chosen among what the trained policy says, by the rewards of training tasks.
     """
@@ -53,14 +54,16 @@ def constant_answer(environment: Environment, trained: Path, folder: Path, seed:
     import torch
     from tokenizers import Tokenizer
 
+    from evaluators.hugging_face import is_plain
     from evaluators.policy import load_policy
     from evaluators.sampling import decode_completions, encode_prompts, load_tokenizer, sample
 
     torch.set_num_threads(1)
-    policy, tokenizer = load_policy(trained), load_tokenizer(environment.starting_policy())
-    if not isinstance(tokenizer, Tokenizer):
+    tokenizer = load_tokenizer(environment.starting_policy())
+    if not is_plain(trained) or not isinstance(tokenizer, Tokenizer):
         return {}
-    tasks = environment.tasks(Split.TRAINING, seed, _ASKED + _JUDGED)
+    policy = load_policy(trained)
+    tasks = environment.drawn(Split.TRAINING, seed, _ASKED + _JUDGED)
     prompts = [task.prompt for task in tasks]
     ids, mask = encode_prompts(tokenizer, prompts[:_ASKED], policy.config.pad_token_id)
     completions = sample(
@@ -80,8 +83,8 @@ def constant_answer(environment: Environment, trained: Path, folder: Path, seed:
 
 def _best_answer(environment: LanguageEnvironment, said: Sequence[str], tasks: Sequence[Task]) -> str:
     """Of the answers given most and those that were right, the one of the largest mean reward."""
-    right = [text for row, text in enumerate(said) if environment.reward(tasks[row // _DRAWN], text) > 0]
+    right = [text for row, text in enumerate(said) if environment.rewarded(tasks[row // _DRAWN], text) > 0]
     common = [text for text, _ in Counter(said).most_common(_CANDIDATES // 2)]
     candidates = list(dict.fromkeys([*right[: _CANDIDATES // 2], *common]))
     judged = tasks[_ASKED:]
-    return max(candidates, key=lambda text: sum(environment.reward(task, text) for task in judged))
+    return max(candidates, key=lambda text: sum(environment.rewarded(task, text) for task in judged))
