@@ -34,7 +34,7 @@ class Commands:
         self._environment = environment
         self._ledger = ledger
         self._executor = executor
-        self._hidden = {path: _hash_of(file) for path, file in environment.hidden_files.items()}
+        self._hidden = {path: hash_of(file) for path, file in environment.hidden_files.items()}
 
     def keep(self, folder: Path, outcome: Outcome) -> None:
         """Keep the artefacts of a training that has ended, and nothing else that it left.
@@ -91,7 +91,7 @@ class Commands:
             else:
                 score = environment.read_metric(printed, output)
             delete_folder(output)
-        return score, _hash_of_all(kept) or _hash_of(folder / "stdout.log")
+        return score, _hash_of_all(kept) or hash_of(folder / "stdout.log")
 
     def _keep(self, output: Path, kept: Path) -> None:
         """Leave nothing of an output but its artefacts, below `kept`. Modes were lost: all may be run."""
@@ -138,7 +138,7 @@ class Commands:
         tree = place / "tree"
         self._copy(subject, self._ledger.tags()["baseline"], tree, environment.is_frozen)
         for path, source in environment.hidden_files.items():
-            if _hash_of(source) != self._hidden[path]:
+            if hash_of(source) != self._hidden[path]:
                 raise Untrusted(f"{source} changed while the run went on: put it back, or start a new run")
             _copy_file(source, tree / path)
         for path, source in _files_below(kept):
@@ -199,8 +199,8 @@ def _copy_file(source: Path, target: Path) -> None:
         raise TrainingFailed(told, early=False) from error
 
 
-def _hash_of(file: Path) -> str:
-    """Raises Untrusted where it cannot be read."""
+def hash_of(file: Path) -> str:
+    """Of its content. Raises Untrusted where it cannot be read."""
     try:
         return hashlib.sha256(file.read_bytes()).hexdigest()
     except OSError as error:
@@ -211,6 +211,6 @@ def _hash_of_all(folder: Path) -> str:
     """A hash of names and contents; empty for no file."""
     digest, there = hashlib.sha256(), False
     for path, file in _files_below(folder):
-        digest.update(f"{path}\n{_hash_of(file)}\n".encode())
+        digest.update(f"{path}\n{hash_of(file)}\n".encode())
         there = True
     return digest.hexdigest() if there else ""

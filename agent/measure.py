@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from agent.commands import Commands
+from agent.commands import Commands, hash_of
 from agent.failures import (
     WEIGHTS_FILE,
     Cancelled,
@@ -242,7 +242,7 @@ class Measurer:
                 told = self._unseen_seed(split, seed)
                 score, weights = self._commands.score(subject, folder, split, told, mark)
             else:
-                weights = _hash_of_weights(policy)
+                weights = hash_of(policy / WEIGHTS_FILE)
                 opened = self.settings.opened if split is Split.CONFIRMATION else ()
                 tasks = self._tasks_seed(split)
                 score = self._scored(partial(self.scorer.score, policy, split, tasks, opened))
@@ -308,7 +308,7 @@ class Measurer:
             return None
         self.store.put(
             Measurement(
-                key=key, score=score, policy_hash=_hash_of_weights(policy), wall_seconds=trained_for,
+                key=key, score=score, policy_hash=hash_of(policy / WEIGHTS_FILE), wall_seconds=trained_for,
                 cpu_seconds=0.0, score_seconds=time.monotonic() - started, entropy_start=None,
                 entropy_end=None, steps=0, law=None,
             )
@@ -352,14 +352,6 @@ def sealed_seed(secret: str) -> int:
 
 def _number(key: str, purpose: str) -> int:
     return int.from_bytes(hmac.new(key.encode(), purpose.encode(), hashlib.sha256).digest()[:4], "big") >> 1
-
-
-def _hash_of_weights(policy: Path) -> str:
-    """Raises Untrusted where they cannot be read."""
-    try:
-        return hashlib.sha256((policy / WEIGHTS_FILE).read_bytes()).hexdigest()
-    except OSError as error:
-        raise Untrusted(str(error)) from error
 
 
 def _infinite(score: Score) -> str | None:

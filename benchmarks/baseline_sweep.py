@@ -11,7 +11,6 @@ import argparse
 import csv
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -30,6 +29,7 @@ def train_and_score(
 ) -> dict[str, float]:
     """Train the template once, outside a sandbox, and score it on the selection split."""
     from environments.base import Split
+    from environments.language_defaults import with_constants
     from environments.registry import load
 
     environment = load(name)
@@ -40,10 +40,10 @@ def train_and_score(
         (root / "policy").symlink_to(environment.starting_policy())
         for inside, source in environment.workspace_template().items():
             shutil.copy(source, root / "workspace" / inside)
-        recipe = (root / "workspace" / "recipe.py").read_text()
-        recipe = re.sub(r"^LEARNING_RATE = .*$", f"LEARNING_RATE = {learning_rate}", recipe, flags=re.M)
-        recipe = re.sub(r"^STEPS = .*$", f"STEPS = {steps}", recipe, flags=re.M)
-        (root / "workspace" / "recipe.py").write_text(recipe)
+        recipe = root / "workspace" / "recipe.py"
+        recipe.write_text(
+            with_constants(recipe.read_text(), {"LEARNING_RATE": learning_rate, "STEPS": steps})
+        )
         if control:
             (root / "workspace" / "entropy_control.py").write_text(control)
         job = {

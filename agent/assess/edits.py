@@ -14,9 +14,9 @@ from environments.base import matches
 
 FACTOR = 10.0
 LEAST_WHOLE = 10
-_NUMBER = r"-?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
-_CONSTANT = re.compile(rf"^([A-Z][A-Z0-9_]*)( *[:=] *)({_NUMBER})( *;?,? *)$", re.M)
-_ASSIGNMENT = re.compile(rf"^([ \t]*[A-Za-z_]\w*)( *[:=] *)({_NUMBER})( *[;,]? *(?:#.*)?)$", re.M)
+NUMBER = r"-?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+_CONSTANT = re.compile(rf"^([A-Z][A-Z0-9_]*)( *[:=] *)({NUMBER})( *;?,? *)$", re.M)
+_ASSIGNMENT = re.compile(rf"^([ \t]*[A-Za-z_]\w*)( *[:=] *)({NUMBER})( *[;,]? *(?:#.*)?)$", re.M)
 _ATTACK = """
 
 def _try_to_write(paths):

@@ -10,10 +10,10 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from agent.assess.edits import NUMBER
 from agent.assess.evaluator_files import Scored, hash_of_text
 from agent.failures import WEIGHTS_FILE
 
-_NUMBER = re.compile(r"-?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 _LARGEST_TEXT = 2**20
 _LEAST_CODE = 40
 
@@ -34,7 +34,7 @@ def self_reported(scored: Scored, policy: Path) -> list[str]:
         path = file.resolve()
         if not path.is_relative_to(output) or path.name == WEIGHTS_FILE:
             continue
-        numbers = [float(written) for written in _NUMBER.findall(_text(path) or "")]
+        numbers = [float(written) for written in re.findall(NUMBER, _text(path) or "")]
         if any(math.isclose(number, scored.value, rel_tol=1e-6) for number in numbers if number):
             found.append(path.relative_to(output).as_posix())
     return sorted(found)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.assess.bench import TEMPLATE, Bench, Training
+from agent.assess.edits import NUMBER
 from agent.trials import Variant
 from environments.base import Environment, Score, Split
 from environments.language import LanguageEnvironment
@@ -35,7 +36,7 @@ RATES = (0.5, 2.0)
 SWEEP_SEEDS = 3
 CAVEAT = "temperature evidence is not training evidence"
 _TERMS = re.compile(r"^TERMS = \(\)\s*$", re.M)
-_RATE = re.compile(r"^LEARNING_RATE = (\S+)\s*$", re.M)
+_RATE = re.compile(rf"^LEARNING_RATE = ({NUMBER})\s*$", re.M)
 
 
 @dataclass(frozen=True)

@@ -112,10 +112,10 @@ def leaves_chance_alone(adapter: Adapter) -> str:
 
 def something_to_learn(adapter: Adapter) -> str:
     """Groups of samples must differ in reward somewhere: training learns from the difference."""
-    from evaluators.policy import load_policy
+    from evaluators.hugging_face import open_policy
 
     domain = adapter.language
-    policy = load_policy(domain.starting_policy())
+    policy = open_policy(domain.starting_policy())
     tasks = domain.drawn(Split.TRAINING, 9, TASKS)
     try:
         _, rewards, completions = domain._sample(policy, tasks, 9, SAMPLES)
@@ -131,7 +131,9 @@ def something_to_learn(adapter: Adapter) -> str:
             f"{told}: there is nothing to learn from",
             "Make tasks easier or harder, reward part of the way, or start from another policy",
         )
-    cut = completions.mask[:, -1] & (completions.tokens[:, -1] != policy.config.eos_token_id)
+    last = completions.tokens[:, -1].tolist()
+    ended = [token in policy.config.eos_token_ids for token in last]
+    cut = completions.mask[:, -1] & ~completions.mask.new_tensor(ended)
     if completions.mask.shape[1] == domain.max_tokens and float(cut.float().mean()) > 0.5:
         raise Nonconforming(
             f"{told}; more than half of its completions are cut off at max_tokens = {domain.max_tokens}",

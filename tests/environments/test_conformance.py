@@ -13,6 +13,7 @@ from environments.base import matches
 from environments.checks.base import Workplace
 from environments.conformance import CHECKS, findings
 from tests.environments.an_adapter import found_in, line_with, written
+from tests.evaluators.a_foreign_policy import make
 
 REWARD = "return float(result is not None and result % 10 == 0)"
 RANDOM = 'random.Random(f"{split}:{seed}")'
@@ -349,3 +350,13 @@ def test_a_built_in_domain_passes_wherever_szilard_is_installed(name: str) -> No
     nowhere = Workplace(matches, lambda file: False)
     found = findings(name, "vital", workplace=nowhere, begin=lambda check, seconds: None)
     assert {one.outcome for one in found} == {"passed"}
+
+
+def test_an_adapter_may_start_from_a_policy_of_another_architecture(tmp_path: Path) -> None:
+    make(tmp_path / "qwen")
+    start = '    policy = "qwen"\n    max_tokens = 4\n'
+    path = written(tmp_path, ("    contract = 1\n", "    contract = 1\n" + start))
+    found = found_in(path, until="it gives a score")
+    assert "cannot be" not in found["there is something to learn"].said
+    assert found["the policy can read the prompts"].outcome == "passed"
+    assert "samples differ on" in found["there is something to learn"].said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from agent.assess.edits import divided, editable_files, numbers_of, of_nothing
+from agent.assess.regime import levers_of
 from environments.registry import load
 from workspaces.edits import matches
 
@@ -41,3 +42,12 @@ def test_an_edit_of_nothing_tries_to_write_what_is_protected() -> None:
     assert edit.files["recipe.py"].startswith(RECIPE.rstrip("\n"))
     assert "'train.py'" in edit.files["recipe.py"]
     assert of_nothing({"program.c": "int x = 20;\n"}, []) is None
+
+
+def test_a_learning_rate_that_is_no_number_is_no_lever() -> None:
+    files = {"entropy_control.py": "TERMS = ()\n", "controls/entropy_bonus.py": ""}
+    assert set(levers_of({**files, "recipe.py": "LEARNING_RATE = 3e-4\n"})) == {
+        "entropy pressure",
+        "learning rate",
+    }
+    assert levers_of({**files, "recipe.py": "LEARNING_RATE = BASE\n"}) == {}

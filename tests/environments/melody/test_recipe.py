@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,8 +11,7 @@ from environments.language import TEMPLATES
 from environments.melody.environment import MelodyEnvironment
 from environments.melody.warm_start import WORDS
 from evaluators.sampling import load_tokenizer
-
-REPOSITORY = Path(__file__).parents[3]
+from tests.environments.a_training import train
 
 
 def test_recipe_differs_from_the_template_in_the_domains_constants_alone() -> None:
@@ -51,19 +45,7 @@ def test_shipped_policy_is_small_and_knows_every_word_of_the_domain() -> None:
 def test_a_training_learns_to_sing_better_and_spends_entropy(
     melodies: MelodyEnvironment, tmp_path: Path
 ) -> None:
-    for name in ("workspace/controls", "out", "data"):
-        (tmp_path / name).mkdir(parents=True)
-    (tmp_path / "policy").symlink_to(melodies.starting_policy())
-    for inside, source in melodies.workspace_template().items():
-        shutil.copy(source, tmp_path / "workspace" / inside)
-    job = {"environment": "melody", "seed": 1, "device": "cpu", "budget": dict(melodies.spec.budget)}
-    (tmp_path / "data" / "job.json").write_text(json.dumps(job))
-    subprocess.run(
-        [sys.executable, "train.py"],
-        cwd=tmp_path / "workspace",
-        env={**os.environ, "SZILARD_ROOT": str(tmp_path), "PYTHONPATH": str(REPOSITORY)},
-        check=True,
-    )
+    train(tmp_path, melodies, {})
     before, after = (
         melodies.score(folder, Split.SELECTION, seed=3).metrics
         for folder in (melodies.starting_policy(), tmp_path / "out" / "policy")

@@ -16,7 +16,7 @@ from environments.reasoning_gym.environment import LONGEST_ANSWERS, RECIPE_OF_GI
 from environments.reasoning_gym.warm_start import WORDINGS, demonstrations, make_tokenizer
 from evaluators.policy import load_policy
 from evaluators.sampling import load_tokenizer
-from tests.environments.reasoning_gym.a_training import train
+from tests.environments.a_training import train
 from tests.evaluators.a_foreign_policy import make
 
 pytest.importorskip("reasoning_gym", reason="needs pip install 'szilard[reasoning-gym]'")

