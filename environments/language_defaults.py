@@ -45,9 +45,7 @@ def language_spec(
     `max_tokens` and `recipe` are those of the class: the budget follows from them. `metric` is
     "mean_pass_at_k" or a pass_at_k for rewards that are 0 or 1, "mean_reward" for those between.
     """
-    constants = {name: int((recipe or {}).get(name, usual)) for name, usual in USUAL.items()}
-    rollouts = constants["STEPS"] * constants["PROMPTS"] * constants["SAMPLES"]
-    tokens = rollouts * max_tokens
+    budget = budget_of(recipe or {}, max_tokens)
     metrics = PASS_METRICS if metric in PASS_METRICS else (metric, *PASS_METRICS)
     filled: dict[str, Any] = {
         "version": "1",
@@ -59,11 +57,18 @@ def language_spec(
         "editable": ("recipe.py", "entropy_control.py", "controls/*.py"),
         "protected": ("train.py", "session.py", "README.md"),
         "train_command": ("python", "train.py"),
-        "budget": {"tokens": tokens, "updates": constants["STEPS"] * constants["MINIBATCHES"]},
-        "seconds_per_attempt": round(START_SECONDS + USUAL_SECONDS * tokens / USUAL_TOKENS, 1),
+        "budget": budget,
+        "seconds_per_attempt": round(START_SECONDS + USUAL_SECONDS * budget["tokens"] / USUAL_TOKENS, 1),
         "seeds": 12,
     }
     return EnvironmentSpec(name=name, description=description, metric=metric, **{**filled, **other})
+
+
+def budget_of(recipe: Mapping[str, float], max_tokens: int) -> dict[str, int]:
+    """What the template spends with these constants of its recipe."""
+    constants = {name: int(recipe.get(name, usual)) for name, usual in USUAL.items()}
+    rollouts = constants["STEPS"] * constants["PROMPTS"] * constants["SAMPLES"]
+    return {"tokens": rollouts * max_tokens, "updates": constants["STEPS"] * constants["MINIBATCHES"]}
 
 
 def with_constants(recipe: str, constants: Mapping[str, float]) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from environments.base import EnvironmentSpec, Guard, Split, Task
 from environments.countdown.arithmetic import canonical, check, draw_tasks, read_prompt
 from environments.language import LanguageEnvironment
+from environments.language_defaults import PASS_METRICS
 
 
 class Countdown(LanguageEnvironment):
@@ -27,14 +28,7 @@ class Countdown(LanguageEnvironment):
         "(unbiased, 32 samples a task): it rises as training spends entropy and falls once entropy is gone",
         direction="maximise",
         range=(0.0, 1.0),
-        metrics=(
-            "mean_pass_at_k",
-            "pass_at_1",
-            "pass_at_2",
-            "pass_at_4",
-            "pass_at_8",
-            "pass_at_16",
-        ),
+        metrics=PASS_METRICS,
         guards=(Guard("pass_at_1", 0.02),),
         editable=("recipe.py", "entropy_control.py", "controls/*.py"),
         protected=("train.py", "session.py", "README.md"),

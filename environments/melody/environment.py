@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from environments.base import EnvironmentSpec, Guard, Split, Task
-from environments.language import LanguageEnvironment
+from environments.base import Guard, Split, Task
+from environments.language import LanguageEnvironment, language_spec
 from environments.melody.music import (
     LENGTH,
     OPENING,
@@ -23,8 +23,7 @@ from environments.melody.music import (
 )
 from environments.melody.taste import FINE, likeness, taste
 
-LEARNING_RATE, STEPS = 5e-4, 40
-PROMPTS, SAMPLES, MINIBATCHES = 16, 16, 2
+RECIPE = {"LEARNING_RATE": 5e-4, "STEPS": 40, "PROMPTS": 16, "SAMPLES": 16, "MINIBATCHES": 2}
 BEST_OF = 8
 VALID_EARNS = 0.3
 
@@ -36,23 +35,16 @@ class MelodyEnvironment(LanguageEnvironment):
     max_tokens = LENGTH - OPENING + 1
     scored_tasks = 192
     seen_tasks = 64
-    recipe: Mapping[str, float] = {
-        "LEARNING_RATE": LEARNING_RATE,
-        "STEPS": STEPS,
-        "PROMPTS": PROMPTS,
-        "SAMPLES": SAMPLES,
-        "MINIBATCHES": MINIBATCHES,
-    }
-    spec = EnvironmentSpec(
-        name="melody",
-        version="1",
-        description="Continue openings of three notes to melodies of twelve, valid, good and different",
+    recipe: Mapping[str, float] = RECIPE
+    spec = language_spec(
+        "melody",
+        "Continue openings of three notes to melodies of twelve, valid, good and different",
+        max_tokens=max_tokens,
+        recipe=RECIPE,
         metric="fine_diversity",
         metric_meaning="mean over openings never trained on of the Vendi score of the fine ones of 32 "
         "melodies, over 32; fine ones break no rule and reach a fixed bar of taste: neither sameness "
         "nor noise pays",
-        direction="maximise",
-        range=(0.0, 1.0),
         metrics=(
             "fine_diversity",
             "diversity",
@@ -64,15 +56,7 @@ class MelodyEnvironment(LanguageEnvironment):
             "distinct_bigrams",
         ),
         guards=(Guard("reward", 0.03),),
-        editable=("recipe.py", "entropy_control.py", "controls/*.py"),
-        protected=("train.py", "session.py", "README.md"),
-        train_command=("python", "train.py"),
-        budget={
-            "tokens": STEPS * PROMPTS * SAMPLES * (LENGTH - OPENING + 1),
-            "updates": STEPS * MINIBATCHES,
-        },
         seconds_per_attempt=8.0,
-        seeds=12,
     )
 
     def starting_policy(self) -> Path:

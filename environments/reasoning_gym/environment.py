@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from environments.base import EnvironmentSpec, Guard, InvalidEnvironment, Split, Task
-from environments.language import LanguageEnvironment
+from environments.base import InvalidEnvironment, Split, Task
+from environments.language import LanguageEnvironment, language_spec
+from environments.language_defaults import budget_of
 from environments.reasoning_gym.datasets import Dataset
 
 LONGEST_ANSWERS = {"gcd": 5, "lcm": 6, "spell_backward": 11}
@@ -32,31 +33,16 @@ class ReasoningGym(LanguageEnvironment):
         """Raises InvalidEnvironment: there is no such dataset, or it cannot be researched."""
         self._dataset = Dataset(dataset)
         self.max_tokens = LONGEST_ANSWERS.get(dataset, FEWEST_TOKENS)
-        self.spec = EnvironmentSpec(
-            name=f"reasoning_gym:{dataset}",
+        self.spec = language_spec(
+            f"reasoning_gym:{dataset}",
+            f"Answer questions of {dataset}, a procedural dataset of reasoning-gym",
+            max_tokens=self.max_tokens,
+            recipe=self.recipe,
             version=f"1, reasoning-gym {self._dataset.version}",
-            description=f"Answer questions of {dataset}, a procedural dataset of reasoning-gym",
-            metric="mean_pass_at_k",
             metric_meaning="mean of pass@k over k = 1, 2, 4, 8, 16 on questions never trained on (unbiased; "
             "an answer passes where the library scores it 1): it rises as training spends entropy and "
             "falls once entropy is gone",
-            direction="maximise",
-            range=(0.0, 1.0),
-            metrics=(
-                "mean_pass_at_k",
-                "pass_at_1",
-                "pass_at_2",
-                "pass_at_4",
-                "pass_at_8",
-                "pass_at_16",
-            ),
-            guards=(Guard("pass_at_1", 0.02),),
-            editable=("recipe.py", "entropy_control.py", "controls/*.py"),
-            protected=("train.py", "session.py", "README.md"),
-            train_command=("python", "train.py"),
-            budget=self._budget(),
             seconds_per_attempt=15.0,
-            seeds=12,
         )
 
     def starting_policy(self) -> Path:
@@ -90,14 +76,5 @@ class ReasoningGym(LanguageEnvironment):
         self.scored_tasks, self.scored_samples, self.seen_tasks = 128, 16, 32
         longest = self._dataset.longest_answer() + SPARE_TOKENS
         self.max_tokens = min(max(longest, FEWEST_TOKENS), MOST_TOKENS)
-        self.spec = replace(self.spec, budget=self._budget())
+        self.spec = replace(self.spec, budget=budget_of(self.recipe, self.max_tokens))
         super()._suit(parameters)
-
-    def _budget(self) -> Mapping[str, int]:
-        names = ("STEPS", "PROMPTS", "SAMPLES", "MINIBATCHES")
-        sizes = {name: int(self.recipe[name]) for name in names}
-        completions = sizes["STEPS"] * sizes["PROMPTS"] * sizes["SAMPLES"]
-        return {
-            "tokens": completions * self.max_tokens,
-            "updates": sizes["STEPS"] * sizes["MINIBATCHES"],
-        }
