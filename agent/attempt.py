@@ -90,7 +90,7 @@ class Attempt:
                 return {**fixed, "ended": "refused", "reason": reason}
             folder.keep_proposal(repairs, proposed)
         proposal = proposed.proposal
-        told = _prediction(proposal, policy=laboratory.spec.trains_policy)
+        told = _prediction(proposal, trains_policy=laboratory.spec.trains_policy)
         self._tell(number, "propose", hypothesis=proposal.hypothesis, detail=told)
         return fixed
 
@@ -294,7 +294,7 @@ def _after_decision(state: AttemptState) -> str:
     return "train" if state["racing"] else "end"
 
 
-def _prediction(proposal: Proposal, *, policy: bool) -> str:
-    entropy = proposal.predicted_entropy if policy else None
+def _prediction(proposal: Proposal, *, trains_policy: bool) -> str:
+    entropy = proposal.predicted_entropy if trains_policy else None
     final = "" if entropy is None else f" and final entropy {entropy:.3f} nats a token"
     return f"predicts {proposal.predicted_score_change:+.4f}{final}"

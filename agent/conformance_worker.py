@@ -14,8 +14,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import cast
 
-from environments.base import matches
-from environments.checks.base import Workplace
 from environments.conformance import Level, findings
 from workspaces.sandbox.visible import interpreter_folders
 
@@ -34,7 +32,7 @@ def main() -> None:
         faulthandler.dump_traceback_later(seconds, exit=True)
 
     name, level = sys.argv[1], cast(Level, sys.argv[2])
-    for finding in findings(name, level, workplace=Workplace(matches, _shown), begin=begin):
+    for finding in findings(name, level, shown=_shown, begin=begin):
         faulthandler.cancel_dump_traceback_later()
         rows.write(json.dumps(asdict(finding)) + "\n")
     rows.flush()

@@ -97,21 +97,20 @@ def _trained(found: Opened, settings: TrainingSettings, folder: Path) -> Iterato
         except (TrainingFailed, Untrusted) as error:
             failed.append(str(error).partition("\n")[0])
 
-    has_policy = not settings.environment.endswith(".toml")
     try:
-        if has_policy:
+        if settings.trains_policy:
             start.append(_start(found))
     except SzilardError as error:
         failed.append(str(error))
     if not failed:
-        Workers(folder, measurer).each(one, [*SEEDS, None] if has_policy else list(SEEDS))
+        Workers(folder, measurer).each(one, [*SEEDS, None] if settings.trains_policy else list(SEEDS))
     if failed:
         remedy = "Mend what is named; a training sees /workspace, its file in /data, and no network"
         yield Finding("the baseline trains", "failed", failed[0].removesuffix("."), remedy)
         return
     seconds = statistics.median(one.wall_seconds for one in measured.values())
     yield Finding("the baseline trains", "passed", f"{len(SEEDS)} seeds, {seconds:.1f} s each")
-    if has_policy:
+    if settings.trains_policy:
         yield from _learned(start[0], measured, settings)
         yield _repeated(measured[REPEATED], repeated[0])
         yield _time(seconds, found)

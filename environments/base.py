@@ -125,8 +125,8 @@ class EnvironmentSpec:
     """What a domain is, in one place; everything a person or a researcher must know before training.
 
     `budget` is what one training may spend: rollout `tokens` and optimiser `updates`. A change of the metric
-    by less than `minimum_effect` is of no interest, however sure. `policy`: a policy with an entropy is
-    trained; without one nothing is said of entropy. `self_reported`: code that may be edited prints the
+    by less than `minimum_effect` is of no interest, however sure. `trains_policy`: a policy with an entropy
+    is trained; without one nothing is said of entropy. `self_reported`: code that may be edited prints the
     metric. `deterministic`: a seed changes nothing but timing. `confirmed_on`: what a confirmation rests on.
     """
 

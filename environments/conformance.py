@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Literal
 
 from environments import registry
 from environments.base import InvalidEnvironment
 from environments.blame import place_of_error, raised
 from environments.checks import network, reward, scoring, spec, tasks
-from environments.checks.base import Adapter, Check, Finding, Nonconforming, Workplace
+from environments.checks.base import Adapter, Check, Finding, Nonconforming
 from environments.language import LanguageEnvironment
 
 Level = Literal["load", "vital", "quick"]
@@ -101,11 +102,12 @@ BEFORE_A_RUN = 12
 
 
 def findings(
-    name: str, level: Level, *, workplace: Workplace, begin: Callable[[str, float], None]
+    name: str, level: Level, *, shown: Callable[[Path], bool], begin: Callable[[str, float], None]
 ) -> Iterator[Finding]:
     """Load an environment and look at it; `begin(check, seconds)` is told before any foreign code is run.
 
-    `level`: "load" only loads it, "vital" adds what a run cannot do without, "quick" is everything here.
+    `shown(path)`: whether a sandbox shows a file. `level`: "load" only loads it, "vital" adds what a run
+    cannot do without, "quick" is everything here.
     """
     begin(LOADS, LOAD_LIMIT)
     network.watch()
@@ -121,7 +123,7 @@ def findings(
         return
     if level == "quick":
         yield _load_time(seconds)
-    yield from _examined(Adapter(name, environment, workplace), level, begin)
+    yield from _examined(Adapter(name, environment, shown), level, begin)
 
 
 def _examined(adapter: Adapter, level: Level, begin: Callable[[str, float], None]) -> Iterator[Finding]:
@@ -130,7 +132,7 @@ def _examined(adapter: Adapter, level: Level, begin: Callable[[str, float], None
     for check in CHECKS[: BEFORE_A_RUN if level == "vital" else None]:
         if check.language and not isinstance(adapter.environment, LanguageEnvironment):
             continue
-        if check.policy and adapter.name.endswith(".toml"):
+        if check.policy and not adapter.environment.spec.trains_policy:
             continue
         missing = [name for name in check.needs if found.get(name, "passed") not in ("passed", "warned")]
         if missing:

@@ -39,21 +39,21 @@ _EXAMPLE = Proposal(
 )
 
 
-def instructions(*, policy: bool = True) -> str:
+def instructions(*, trains_policy: bool = True) -> str:
     """The standing part of every conversation: the task, the rules and the form of an answer.
 
-    `policy`: a policy with an entropy is trained; else a program is, of which nothing else is known.
+    `trains_policy`: a policy with an entropy is trained; else a program is, of which nothing else is known.
     """
-    example = _EXAMPLE if policy else _EXAMPLE.model_copy(update={"predicted_entropy": None})
+    example = _EXAMPLE if trains_policy else _EXAMPLE.model_copy(update={"predicted_entropy": None})
     return _fill(
         "researcher.md",
-        study=_fill("study_of_a_policy.md" if policy else "study_of_a_program.md").strip(),
+        study=_fill("study_of_a_policy.md" if trains_policy else "study_of_a_program.md").strip(),
         scored="outside it on held-out tasks"
-        if policy
+        if trains_policy
         else "by a protected command that sees no edited code",
-        advice=_fill("advice_on_a_policy.md" if policy else "advice_on_a_program.md").strip(),
+        advice=_fill("advice_on_a_policy.md" if trains_policy else "advice_on_a_program.md").strip(),
         entropy="expected entropy of the policy at the end of training, nats a token"
-        if policy
+        if trains_policy
         else "null, since no policy is trained here",
         example=example.model_dump_json(indent=2),
     )

@@ -54,7 +54,7 @@ class LanguageModelResearcher:
 
     def propose(self, context: Context, directory: Path) -> Proposal:
         """Ask for a proposal, with repairs of replies that are none."""
-        return self._converse(self._opening(context), directory, policy=context.spec.trains_policy)
+        return self._converse(self._opening(context), directory, trains_policy=context.spec.trains_policy)
 
     def repair(self, context: Context, proposal: Proposal, failure: str, directory: Path) -> Proposal:
         """Show the model why its proposal failed and ask again, within the same two repairs."""
@@ -71,20 +71,23 @@ class LanguageModelResearcher:
         if not _left(turns):
             raise NoProposal(f"No usable proposal after {REPAIRS} repairs: {_summary(failure)}")
         turns = (*turns, _answer(reply), Turn("user", problem))
-        return self._converse(turns, directory, policy=context.spec.trains_policy)
+        return self._converse(turns, directory, trains_policy=context.spec.trains_policy)
 
     def _opening(self, context: Context) -> tuple[Turn, ...]:
         prompt = self._endpoint.redacted(build.proposal_prompt(context))
-        return (Turn("system", build.instructions(policy=context.spec.trains_policy)), Turn("user", prompt))
+        return (
+            Turn("system", build.instructions(trains_policy=context.spec.trains_policy)),
+            Turn("user", prompt),
+        )
 
-    def _converse(self, turns: tuple[Turn, ...], directory: Path, *, policy: bool) -> Proposal:
+    def _converse(self, turns: tuple[Turn, ...], directory: Path, *, trains_policy: bool) -> Proposal:
         conversation = Conversation(directory)
         while True:
             exchange = conversation.find(self._model, turns) or self._ask(turns, conversation)
             reply = exchange.reply or ""
             try:
                 proposal = _read(reply)
-                if policy and proposal.predicted_entropy is None:
+                if trains_policy and proposal.predicted_entropy is None:
                     raise ValueError("predicted_entropy is missing: nats a token at the end of training.")
                 return proposal
             except ValueError as error:

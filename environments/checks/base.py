@@ -5,7 +5,7 @@ Owns the records; the checks are beside this file, their order is in `environmen
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -17,17 +17,6 @@ from environments.language import LanguageEnvironment
 SECONDS = 20.0
 
 Outcome = Literal["passed", "warned", "failed", "left out"]
-
-
-@dataclass(frozen=True)
-class Workplace:
-    """What the checks must be told of the rooms that they may not enter.
-
-    `matches(path, globs)`: how globs select files; `shown(path)`: whether a sandbox shows a file.
-    """
-
-    matches: Callable[[str, Sequence[str]], bool]
-    shown: Callable[[Path], bool]
 
 
 @dataclass(frozen=True)
@@ -53,11 +42,14 @@ class Nonconforming(SzilardError):
 
 @dataclass(frozen=True)
 class Adapter:
-    """What is checked: an environment and the name it was loaded by; `remembered` is for the next checks."""
+    """What is checked: an environment and the name it was loaded by.
+
+    `shown(path)`: whether a sandbox shows a file. `remembered` is for the next checks.
+    """
 
     name: str
     environment: Environment
-    workplace: Workplace
+    shown: Callable[[Path], bool]
     remembered: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -75,9 +67,9 @@ class Adapter:
         """`mydomain.py:12`: where a method is defined."""
         return place_of(getattr(type(self.environment), method))
 
-    def fault(self, method: str, said: str, remedy: str) -> Nonconforming:
+    def fault(self, method: str, said: str, remedy: str, *, warning: bool = False) -> Nonconforming:
         """What is wrong with what a method does."""
-        return Nonconforming(f"{self.at(method)}: {method}() {said}", remedy)
+        return Nonconforming(f"{self.at(method)}: {method}() {said}", remedy, warning=warning)
 
 
 @dataclass(frozen=True)

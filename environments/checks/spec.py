@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from environments.base import CONTRACT, Environment, EnvironmentSpec
+from environments.base import CONTRACT, Environment, EnvironmentSpec, matches
 from environments.blame import place_of, raised
 from environments.checks.base import Adapter, Nonconforming
 from environments.language import LanguageEnvironment
@@ -41,7 +41,7 @@ def contract(adapter: Adapter) -> str:
                 f"by contract {CONTRACT} ({error})",
                 f"Write {method}(self, {', '.join(called)})",
             ) from error
-    if environment.contract is None and not adapter.name.endswith(".toml"):
+    if environment.contract is None and environment.spec.trains_policy:
         raise Nonconforming(
             f"{place_of(environment)}: {type(environment).__name__} does not say its contract",
             f"Write contract = {CONTRACT} in the class, so that a later Szilard can tell what changed since",
@@ -129,7 +129,7 @@ def globs_divide_the_template(adapter: Adapter) -> str:
     for name in ("editable", "protected"):
         matched[name] = set()
         for glob in getattr(spec, name):
-            found = {path for path in files if adapter.workplace.matches(path, [glob])}
+            found = {path for path in files if matches(path, [glob])}
             if not found:
                 raise Nonconforming(
                     f"the {name} glob {glob!r} matches no file of the template ({_few(files)})",
@@ -168,7 +168,7 @@ def code_is_shown_inside(adapter: Adapter) -> str:
     """A file by path is copied into the sandbox, as our own packages are shown there wherever they lie; what
     is installed must lie where Python's packages lie."""
     file, installed = adapter.file, is_plug_in(adapter.name) and not is_path(adapter.name)
-    if not installed or file is None or adapter.workplace.shown(file):
+    if not installed or file is None or adapter.shown(file):
         return "training can import it"
     raise Nonconforming(
         f"{file} is not visible in the sandbox, where only installed packages are",

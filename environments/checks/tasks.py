@@ -60,6 +60,7 @@ def as_many_as_asked(adapter: Adapter) -> str:
 
 
 def prompts_differ(adapter: Adapter) -> str:
+    """A few that come twice are worth a warning: they share a cluster, and errors are by cluster."""
     for split in Split:
         tasks = adapter.language.drawn(split, 1, 4 * COUNT)
         prompts = [task.prompt for task in tasks]
@@ -69,6 +70,7 @@ def prompts_differ(adapter: Adapter) -> str:
                 "tasks",
                 f"returned the {split} prompt {double!r} {prompts.count(double)} times in one draw",
                 "Draw until there are `count` different prompts",
+                warning=2 * len(set(prompts)) > len(prompts),
             )
     return f"{4 * COUNT} different prompts a split"
 
@@ -124,6 +126,7 @@ def enough_to_score(adapter: Adapter) -> str:
                 "tasks",
                 f"has {given} different {split} tasks, and {domain.scored_tasks} are scored",
                 f"Make more of them, or write scored_tasks = {max(1, given)} in the class",
+                warning=2 * given > domain.scored_tasks,
             )
     return f"{domain.scored_tasks} tasks of each held-out split"
 

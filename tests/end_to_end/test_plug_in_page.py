@@ -34,7 +34,7 @@ def test_the_page_works_as_it_is_written(tmp_path: Path) -> None:
                 assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
                 typed.append(line)
                 said = done.stdout
-    assert [line.split()[1] for line in typed] == ["env", "env", "env", "run"]
+    assert [line.split()[1] for line in typed] == ["env", "env", "env", "env", "run"]
     assert "1 attempt:" in said
     assert (tmp_path / "runs" / "tens" / "report.md").is_file()
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from environments.checks.base import Finding, Workplace
+from environments.checks.base import Finding
 from environments.conformance import findings
-from workspaces.edits import matches
 
 GOOD = """
 import random
@@ -54,9 +53,8 @@ def written(folder: Path, *changes: tuple[str, str], added: str = "", before: st
 
 def found_in(path: Path, until: str | None = None) -> dict[str, Finding]:
     """What the checks find, in this process: torch is imported once for all. None after `until` is made."""
-    workplace = Workplace(matches, lambda file: False)
     found = dict[str, Finding]()
-    for finding in findings(str(path), "quick", workplace=workplace, begin=lambda check, seconds: None):
+    for finding in findings(str(path), "quick", shown=lambda file: False, begin=lambda check, seconds: None):
         found[finding.check] = finding
         if finding.check == until:
             break

@@ -9,8 +9,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from environments.base import matches
-from environments.checks.base import Workplace
 from environments.conformance import CHECKS, findings
 from tests.environments.an_adapter import found_in, line_with, written
 from tests.evaluators.a_foreign_policy import make
@@ -347,8 +345,7 @@ def test_the_contract_of_an_adapter_is_asked_for(tmp_path: Path) -> None:
 def test_a_built_in_domain_passes_wherever_szilard_is_installed(name: str) -> None:
     if ":" in name:
         pytest.importorskip("reasoning_gym")
-    nowhere = Workplace(matches, lambda file: False)
-    found = findings(name, "vital", workplace=nowhere, begin=lambda check, seconds: None)
+    found = findings(name, "vital", shown=lambda file: False, begin=lambda check, seconds: None)
     assert {one.outcome for one in found} == {"passed"}
 
 
