@@ -12,7 +12,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -114,3 +115,18 @@ class Scorer:
             worker.wait()
             raise ScoringFailed(f"The scoring worker of {self._environment} died: {error}") from error
         return answer
+
+
+def score_each(
+    scorer: Scorer, policies: Mapping[str, Path], split: Split, seed: int, at_once: int
+) -> dict[str, Score | InvalidPolicy | ScoringFailed]:
+    """Name -> score of a policy folder, or why it has none."""
+
+    def one(policy: Path) -> Score | InvalidPolicy | ScoringFailed:
+        try:
+            return scorer.score(policy, split, seed)
+        except (InvalidPolicy, ScoringFailed) as error:
+            return error
+
+    with ThreadPoolExecutor(at_once) as pool:
+        return dict(zip(policies, pool.map(one, policies.values()), strict=True))

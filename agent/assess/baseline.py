@@ -9,17 +9,16 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from agent.assess.policies import RANDOM, degraded_policies, trivial_policies
 from agent.assess.record import known
 from agent.measure import Measurer
-from agent.scorer import ScoringFailed
+from agent.scorer import score_each
 from agent.state_files import read_json, write_json
 from environments import probes
-from environments.base import InvalidPolicy, Score, Split, SzilardError
+from environments.base import Score, Split, SzilardError
 from environments.suitability import LIMITS, Assessment, Probe, answer, assess
 from workspaces.folders import delete_folder
 from workspaces.measurements import Measurement
@@ -132,16 +131,8 @@ class BaselineProbes:
 
     def _scores(self, policies: Mapping[str, Path]) -> dict[str, Score]:
         seed, scorer = self.measurer.derived(f"tasks:{Split.SELECTION}"), self.measurer.scorer
-
-        def one(policy: Path) -> Score | None:
-            try:
-                return scorer.score(policy, Split.SELECTION, seed)
-            except (InvalidPolicy, ScoringFailed):
-                return None
-
-        with ThreadPoolExecutor(self._settings.workers) as pool:
-            answers = dict(zip(policies, pool.map(one, policies.values()), strict=True))
-        return {name: score for name, score in answers.items() if score is not None}
+        answers = score_each(scorer, policies, Split.SELECTION, seed, self._settings.workers)
+        return {name: found for name, found in answers.items() if isinstance(found, Score)}
 
     def _signed(self, score: Score) -> float:
         value = score.metrics[self._settings.metric].value

@@ -8,7 +8,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,12 +15,12 @@ from agent.events import Message
 from agent.failures import TrainingFailed, Untrusted
 from agent.measure import Measurer, trained
 from agent.opening import Opened
-from agent.scorer import ScoringFailed
+from agent.scorer import score_each
 from agent.settings import TrainingSettings
 from agent.training import Subject
 from agent.trials import Variant
 from agent.workers import Workers
-from environments.base import Environment, InvalidPolicy, Score, Split, SzilardError
+from environments.base import Environment, Score, Split, SzilardError
 from environments.registry import load
 from workspaces.measurements import Measurement
 from workspaces.workspace import Workspace
@@ -109,15 +108,8 @@ class Bench:
 
         One that cannot be scored is told of and left out.
         """
-
-        def one(policy: Path) -> Score | SzilardError:
-            try:
-                return self.measurer.scorer.score(policy, Split.SELECTION, seed)
-            except (InvalidPolicy, ScoringFailed) as error:
-                return error
-
-        with ThreadPoolExecutor(self.settings.workers) as pool:
-            answers = dict(zip(policies, pool.map(one, policies.values()), strict=True))
+        scorer, workers = self.measurer.scorer, self.settings.workers
+        answers = score_each(scorer, policies, Split.SELECTION, seed, workers)
         for name, found in answers.items():
             if isinstance(found, SzilardError):
                 self.say(f"  {name} cannot be scored: {found}")

@@ -42,8 +42,9 @@ def list_environments(as_json: bool) -> None:
     if as_json:
         text.print_json([{"name": row.name, "origin": row.origin, "broken": fault} for row, fault in rows])
         return
+    width = max(len(row.name) for row, _ in rows)
     for row, fault in rows:
-        click.echo(f"{row.name:<16}{row.origin}" + (f"  BROKEN: {one_line(fault)}" if fault else ""))
+        click.echo(f"{row.name:<{width}}  {row.origin}" + (f"  BROKEN: {one_line(fault)}" if fault else ""))
 
 
 @command.command("show")

@@ -57,6 +57,8 @@ class Asked:
     def settings(self, goal: str, out: Path) -> TrainingSettings:
         """Raises what `plan_training` raises, and InvalidOption where the domain has no controls."""
         from agent.plan import InvalidOption, plan_training
+        from agent.studies.arms import ENTROPY_CONTROL
+        from environments.registry import load
 
         settings = plan_training(
             goal=goal,
@@ -76,6 +78,11 @@ class Asked:
             raise InvalidOption(
                 f"{self.environment} trains no policy, so it has no entropy controls to compare: "
                 "`szilard run` with --model researches it."
+            )
+        if ENTROPY_CONTROL not in load(settings.environment).workspace_template():
+            raise InvalidOption(
+                f"The template of {self.environment} has no {ENTROPY_CONTROL}, so it takes no controls to "
+                "compare: `szilard run` with --model researches it."
             )
         return settings
 

@@ -391,3 +391,13 @@ def test_a_terminal_gets_a_live_table_without_foreign_control_sequences() -> Non
     assert "incumbent: attempt 1 · frontier 40 of 57: learning rate x 0.5, seed 1: 0.7313" in printed
     assert "the template" in printed.rsplit("hypothesis", 1)[1], "the baseline keeps its own row"
     assert "\x1b[2J" not in printed
+
+
+def test_every_environment_is_listed_apart_from_where_it_comes_from() -> None:
+    assert "reasoning_gym:DATASET" in szilard("env", "list").stdout.split()
+
+
+def test_a_template_that_takes_no_controls_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    direction = Path(agent.cli.__file__).parents[2] / "environments" / "examples" / "direction.py"
+    said = refused("controls", "compare", "--environment", str(direction), "--sandbox", "none", cwd=tmp_path)
+    assert "has no entropy_control.py, so it takes no controls to compare" in said
