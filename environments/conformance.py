@@ -5,6 +5,7 @@ Owns the order of the checks and the reading of what they raise; who runs them b
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -157,7 +158,9 @@ def _finding(check: Check, adapter: Adapter) -> Finding:
         outcome: Literal["warned", "failed"] = "warned" if error.warning else "failed"
         return Finding(check.name, outcome, error.said, error.remedy, time.monotonic() - began)
     except InvalidEnvironment as error:
-        return Finding(check.name, "failed", str(error).removesuffix("."), "Look at the line that is named")
+        said = str(error).removesuffix(".")
+        named = re.match(r"\S+:\d+: ", said)
+        return Finding(check.name, "failed", said, "Look at the line that is named" if named else "")
     except Exception as error:  # noqa: BLE001 - foreign code was run: its failure is the finding
         place = place_of_error(error, adapter.file)
         at = f"{place}: " if place else ""

@@ -17,7 +17,7 @@ from agent.assess.bench import TEMPLATE, Bench, Training
 from agent.assess.edits import divided, editable_files, numbers_of, of_nothing
 from agent.assess.evaluator_files import Scored, files_of_scoring
 from agent.assess.isolation import reached, self_reported
-from agent.assess.policies import RANDOM, constant_answer, degraded_policies, trivial_policies
+from agent.assess.policies import RANDOM, START, constant_answer, degraded_policies, trivial_policies
 from agent.assess.regime import Regime, by_temperature, by_training, levers_of, trainings_of
 from agent.trials import Variant
 from environments import probes
@@ -30,7 +30,6 @@ BASELINE_SEEDS = 5
 PLANTED_EDITS = 5
 MOST_TRAININGS: Mapping[Form, int] = {"quick": 8, "full": 45}
 LEAST_POLICIES = 4
-START = "the starting policy"
 TENTH = "trained a tenth as long"
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from agent.assess.policies import RANDOM, degraded_policies, trivial_policies
+from agent.assess.policies import RANDOM, START, degraded_policies, trivial_policies
 from agent.assess.record import known
 from agent.measure import Measurer
 from agent.scorer import score_each
@@ -25,7 +25,6 @@ from workspaces.measurements import Measurement
 from workspaces.review.record import ASSESSMENT_FILE
 
 UNTRAINED_FILE = "untrained.json"
-START = "the starting policy"
 
 
 class Unsuitable(SzilardError):

@@ -16,6 +16,7 @@ from evaluators.worse_policies import CannotDegrade, emptied, noised, of_one_ans
 NOISE_SCALES = (5.0, 20.0)
 RANDOM = "shuffled weights"
 EMPTY = "weights of 0"
+START = "the starting policy"
 _ASKED, _DRAWN, _JUDGED, _CANDIDATES = 64, 8, 256, 24
 
 
