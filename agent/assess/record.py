@@ -97,7 +97,10 @@ def content_hash(environment: Environment) -> str:
     digest = hashlib.sha256()
     decided = {"format": FORMAT, "spec": asdict(environment.spec), "thresholds": asdict(LIMITS)}
     digest.update(json.dumps(decided, sort_keys=True, default=str).encode())
-    own = [Path(inspect.getfile(part)) for part in type(environment).__mro__[:-1] if part.__module__ != "abc"]
+    kind = type(environment)
+    own = [Path(inspect.getfile(part)) for part in kind.__mro__[:-1] if part.__module__ != "abc"]
+    if "." in kind.__module__:  # of a package: the modules beside it are its rules
+        own += sorted(Path(inspect.getfile(kind)).parent.glob("*.py"))
     policy = environment.starting_policy()
     named = [
         *((path.name, path) for path in own),
