@@ -5,10 +5,11 @@ Owns what must be there while anything is measured, and gone afterwards: the exe
 
 from __future__ import annotations
 
+import ctypes
 import signal
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from workspaces.measurements import MeasurementStore
 from workspaces.sandbox import choose_sandbox
 
 REPOSITORY = "repository"
+M_ARENA_MAX = -8
 
 
 class Interrupted(SzilardError):
@@ -56,6 +58,7 @@ def opened(
         SzilardError: the environment is of another version, or no sandbox passes its probe.
     """
     environment = environment_of(directory, settings)
+    _share_memory()
     lock = threading.Lock()
 
     def tell(event: Event) -> None:
@@ -103,6 +106,12 @@ def environment_of(directory: Path, settings: TrainingSettings) -> Environment:
             "put the old one back, or start a new run."
         )
     return environment
+
+
+def _share_memory() -> None:
+    """Let all threads allocate from one arena: glibc gives each its own, and keeps the most it ever held."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
 
 
 def _devices() -> tuple[str, ...]:
