@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import click
@@ -20,6 +21,7 @@ def command(run: str, runs_dir: Path, as_json: bool) -> None:
     Example:
       szilard log runs/20261123-countdown-a1b2
     """
+    gc.disable()  # a thousand attempts are many objects, and none of them is garbage
     record = load_run(find_run(run, runs_dir))
 
     from workspaces.review import log, text

@@ -117,7 +117,8 @@ def figures(attempt: AttemptRecord) -> Figures:
         return [float(number) for number in _NUMBER.findall(attempt.trailers.get(name, ""))]
 
     def first(name: str) -> float | None:
-        return next(iter(numbers(name)), None)
+        found = _NUMBER.search(attempt.trailers.get(name, ""))
+        return float(found[0]) if found else None
 
     interval = numbers("Score-Change-Interval")
     return Figures(

@@ -38,17 +38,23 @@ def print_table(out: Console, header: Sequence[str], rows: Sequence[Sequence[Cel
     last = len(header) - 1
     widths = [max(_width(header[index]), *(_width(row[index].text) for row in rows)) for index in range(last)]
     left = max(out.width - sum(widths) - _GAP * last, _LEAST)
-    styles: dict[str, Style | None] = {"": None}
+    styles: dict[str, Style] = {}
     segments = list[Segment]()
 
     def line(cells: Sequence[Cell]) -> None:
+        begun = ""
         for index, (text, style) in enumerate(cells):
-            if style not in styles:
-                styles[style] = out.get_style(style)
             space = " " * (widths[index] - _width(text)) if index < last else ""
             shown = f"{space}{text}" if header[index] == "#" else f"{text}{space}"
-            segments.append(Segment(shown + " " * _GAP * (index < last), styles[style]))
-        segments.append(Segment.line())
+            shown += " " * _GAP * (index < last)
+            if not style:
+                begun += shown
+                continue
+            if style not in styles:
+                styles[style] = out.get_style(style)
+            segments.extend((Segment(begun), Segment(shown, styles[style])))
+            begun = ""
+        segments.append(Segment(f"{begun}\n"))
 
     def cut(cell: Cell) -> Cell:
         if _width(cell.text) <= left:
