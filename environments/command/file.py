@@ -214,6 +214,8 @@ def _told(error: ErrorDetails, text: str) -> str:
     if error["type"] == "extra_forbidden":
         near = difflib.get_close_matches(key, list(model.model_fields), n=1, cutoff=0.0)[0]
         return f"line {_line(text, location)}: there is no key {named}; the nearest is {near}."
+    if error["type"] == "missing" and key.isdigit():
+        return f"line {_line(text, location)}: {'.'.join(table)}: a value is missing."
     if error["type"] == "missing":
         field = model.model_fields[key]
         what = f" ({field.description})" if field.description else ""

@@ -47,6 +47,7 @@ def test_each_kind_of_metric_is_read(tmp_path: Path, text: str) -> None:
         ("time_limit = 20\n", "", "line 1: the key time_limit is missing .seconds of one command"),
         ("range = [0.0, 1.0]\n", "", "line 9: the key metric.range is missing"),
         ("[0.0, 1.0]", "[1.0, 0.0]", "line 12: metric.range: give two finite numbers"),
+        ("[0.0, 1.0]", "[0.0]", "line 12: metric.range: a value is missing"),
         ('"maximise"', '"upwards"', "line 11: metric.direction: .*'maximise' or 'minimise'"),
         ("([0-9.]+)", "[0-9.]+", "line 13: metric.pattern: it needs one group"),
         ("([0-9.]+)", "([0-9.]+", "line 13: metric.pattern: this is no regular expression"),
