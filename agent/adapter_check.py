@@ -17,6 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from agent.scorer import one_thread
 from environments.base import InvalidEnvironment
 from environments.blame import innermost
 from environments.checks.base import Finding
@@ -37,7 +38,7 @@ def look_at(name: str, level: Level) -> list[Finding]:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
-                env={**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
+                env=one_thread(),
                 start_new_session=True,
             )
             try:

@@ -5,6 +5,7 @@ Owns validation of the options of a run and of other trainings; it trains nothin
 
 from __future__ import annotations
 
+import os
 import platform
 import secrets
 import shutil
@@ -32,6 +33,7 @@ SCREENED_SHARE = 1 / 4
 RACED_SHARE = 1 / 3
 LEAST_CONFIRMATION_SEEDS = 5
 MOST_GUARDS = 3
+USUAL_WORKERS = 2
 _PROPOSES = {
     "catalogue": "the catalogue (no model, no network)",
     "language-model": "language model {model}",
@@ -53,7 +55,7 @@ def plan(
     attempts: int,
     minutes: float | None,
     seeds: int | None,
-    workers: int,
+    workers: int | None,
     device: str,
     researcher: str,
     model: str | None,
@@ -146,7 +148,7 @@ def plan_training(
     guards: Mapping[str, float] | None,
     minutes: float | None,
     seeds: int | None,
-    workers: int,
+    workers: int | None,
     device: str,
     folder: Path,
     seed: int,
@@ -154,7 +156,7 @@ def plan_training(
     name: str = "",
     policy: str | None = None,
 ) -> TrainingSettings:
-    """Check the options of whatever trains a domain below `folder`.
+    """Check the options of whatever trains a domain below `folder`; without `workers` two, or fewer cores.
 
     Raises:
         SzilardError: one of them cannot be had; the message says which and what can.
@@ -170,6 +172,7 @@ def plan_training(
     spec = domain.spec
     start = domain.starting_policy() if spec.trains_policy else None
     seeds = spec.seeds if seeds is None else seeds
+    workers = min(os.cpu_count() or 1, USUAL_WORKERS) if workers is None else workers
     if seeds < 2 or workers < 1:
         raise InvalidOption("A comparison of trainings needs at least 2 evidence seeds and 1 worker.")
     _refuse_visible(folder)

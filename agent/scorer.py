@@ -30,6 +30,11 @@ def scoring_command(environment: str, policy: str | None = None) -> list[str]:
     return [sys.executable, "-P", "-m", "agent.scoring_worker", environment, *given]
 
 
+def one_thread() -> dict[str, str]:
+    """The environment of a process beside others: two threads on one core are slower than one."""
+    return {**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+
 class Scorer:
     """At most `workers` processes, started when first needed and kept warm; safe from any thread."""
 
@@ -95,7 +100,7 @@ class Scorer:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     text=True,
-                    env={**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
+                    env=one_thread(),
                 )
             finally:
                 signal.pthread_sigmask(signal.SIG_SETMASK, before)

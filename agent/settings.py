@@ -16,7 +16,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from environments.base import SzilardError
+from environments.base import Score, SzilardError
 
 Researchers = Literal["catalogue", "language-model", "random", "tpe"]
 
@@ -77,6 +77,11 @@ class TrainingSettings(BaseModel):
     confirmed_on: str = Field(
         default="fresh seeds and sealed tasks", description="what the confirmation rests on"
     )
+
+    def signed(self, score: Score) -> float:
+        """The metric's value in a score, signed so that higher is better."""
+        value = score.metrics[self.metric].value
+        return value if self.direction == "maximise" else -value
 
     @property
     def seal(self) -> int:

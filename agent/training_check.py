@@ -5,7 +5,6 @@ Owns these probes and their folder; nothing of it is kept.
 
 from __future__ import annotations
 
-import os
 import statistics
 import tempfile
 from collections.abc import Iterator
@@ -63,7 +62,7 @@ def training_findings(environment: str, *, sandbox: str = "auto", device: str = 
             guards=None,
             minutes=None,
             seeds=2,
-            workers=min(os.cpu_count() or 1, 2),
+            workers=None,
             device=device,
             folder=Path(folder),
             seed=0,

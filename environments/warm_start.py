@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import random
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -109,6 +110,24 @@ def save(policy: Policy, tokenizer: Tokenizer, folder: Path) -> None:
         )
         + "\n"
     )
+
+
+def make(
+    folder: Path,
+    begin: Callable[[], tuple[Tokenizer, Policy]],
+    demonstrate: Callable[[random.Random], Demonstration],
+    *,
+    seed: int,
+    steps: int,
+    batch: int,
+    learning_rate: float,
+) -> None:
+    """Train the policy that `begin` gives, and write it to a folder: a function of the seed."""
+    torch.manual_seed(seed)
+    rng = random.Random(seed)
+    tokenizer, policy = begin()
+    train(policy, tokenizer, lambda: demonstrate(rng), steps=steps, batch=batch, learning_rate=learning_rate)
+    save(policy, tokenizer, folder)
 
 
 def run(environment: LanguageEnvironment, make: Callable[[Path], None], description: str | None) -> None:

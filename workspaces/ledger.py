@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 
 from workspaces.attempts import AttemptRecord, read_attempt
@@ -19,6 +18,7 @@ from workspaces.ledger_mark import is_marked, mark
 from workspaces.plain_text import one_line
 from workspaces.redaction import redacted
 from workspaces.references import References
+from workspaces.revisions import Revisions
 from workspaces.snapshots import Snapshots
 from workspaces.trailers import code_message, result_message
 
@@ -30,7 +30,6 @@ EVIDENCE = "refs/szilard/evidence"
 _PACK_REFS_EVERY = 200
 _READ_ONE_BY_ONE = 10
 _NUMBERED = re.compile(rf"{BRANCHES}\d+")
-_FULL_HASH = re.compile(r"[0-9a-f]{40}")
 
 
 class Ledger:
@@ -41,9 +40,9 @@ class Ledger:
         self.lock = threading.RLock()
         self.git = GitCommand(self.path / ".git")
         self._references = References(self.git)
+        self._revisions = Revisions(self.git)
         self._snapshots = Snapshots(self.git)
         self._records: dict[int, tuple[str, AttemptRecord]] = {}
-        self._verified: dict[str, str] = {}
 
     @classmethod
     def create(cls, path: Path, files: Mapping[str, Path], *, message: str) -> Ledger:
@@ -68,7 +67,6 @@ class Ledger:
         path.mkdir(parents=True, exist_ok=True)
         ledger.git.run("init", "--quiet", "--template=", "--initial-branch=main", str(ledger.path))
         mark(ledger.git.git_directory)
-        _keep_bytes(ledger.git.git_directory)
         contents = {name: source.read_bytes() for name, source in files.items()}
         first = ledger._write("refs/heads/main", message, contents, replace=True)
         ledger.set_incumbent(first)
@@ -132,7 +130,7 @@ class Ledger:
                 _branch(number),
                 message,
                 _encoded(files),
-                parent=earlier or self._resolve(parent_commit),
+                parent=earlier or self._revisions.commit(parent_commit),
                 tree=self.tree(parent_commit),
             )
 
@@ -238,7 +236,7 @@ class Ledger:
             LedgerError: no such commit, or git failed.
         """
         with self.lock:
-            name = self._resolve(commit)
+            name = self._revisions.commit(commit)
             self.git.run("update-ref", "refs/heads/main", name)
             self._references.moved("refs/heads/main", name)
             if self.git.text("symbolic-ref", "--quiet", "HEAD", check=False) == "refs/heads/main":
@@ -253,7 +251,7 @@ class Ledger:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
             raise LedgerError(f"{name!r} cannot be a tag: use letters, digits, dots, hyphens, underscores.")
         with self.lock:
-            wanted, there = self._resolve(commit), self.tags().get(name)
+            wanted, there = self._revisions.commit(commit), self.tags().get(name)
             if there is not None and there != wanted:
                 raise LedgerError(
                     f"the tag {name} already names {there[:10]}, not {wanted[:10]}: use another name, "
@@ -277,29 +275,24 @@ class Ledger:
         Raises:
             LedgerError: no such commit.
         """
-        chosen: dict[str, str] = {}
-        for path, content in self._snapshots.files(self._resolve(commit), globs).items():
-            text = _decoded(content)
-            if text is not None:
-                chosen[path] = text
-        return chosen
+        return self._snapshots.texts(self._revisions.commit(commit), globs)
 
     def blobs(self, commit: str) -> Mapping[str, str]:
         """Path -> git's hash of the file's content, for every file of a commit."""
-        return self._snapshots.blobs(self._resolve(commit))
+        return self._snapshots.blobs(self._revisions.commit(commit))
 
     def tree(self, commit: str) -> str:
         """The hash of a commit's tree: equal for equal code."""
-        return self._verify(f"{_revision(commit)}^{{tree}}")
+        return self._revisions.tree(commit)
 
     def parent_of(self, commit: str) -> str | None:
         """The first parent of a commit; None for the first commit."""
-        name = self._resolve(commit)
+        name = self._revisions.commit(commit)
         return self.git.text("rev-parse", "--verify", "--quiet", f"{name}^", check=False) or None
 
     def diff(self, a: str, b: str) -> str:
         """The changes from `a` to `b` as a unified patch."""
-        names = (self._resolve(a), self._resolve(b))
+        names = (self._revisions.commit(a), self._revisions.commit(b))
         output = self.git.run("diff", "--no-ext-diff", "--no-textconv", "--no-color", *names)
         return output.decode("utf-8", "replace")
 
@@ -337,8 +330,7 @@ class Ledger:
             self.git, ref, redacted(message), files, parent=parent, tree=tree, replace=replace
         )
         self._references.moved(ref, written.name)
-        self._verified[f"{written.name}^{{commit}}"] = written.name
-        self._verified[f"{written.name}^{{tree}}"] = written.tree
+        self._revisions.wrote(written)
         if ref != EVIDENCE:
             self._snapshots.remember(files.values())
         return written.name
@@ -354,54 +346,11 @@ class Ledger:
     def _is_whole(self) -> bool:
         return is_marked(self.git.git_directory) and f"{TAGS}baseline" in self._references.all()
 
-    def _resolve(self, commit: str) -> str:
-        return self._verify(f"{_revision(commit)}^{{commit}}")
-
-    def _verify(self, revision: str) -> str:
-        """The hash that a revision names; what a full hash names never changes, so it is asked once."""
-        if revision in self._verified:
-            return self._verified[revision]
-        name = self._ask(revision)
-        if _FULL_HASH.match(revision):
-            self._verified[revision] = name
-        return name
-
-    def _ask(self, revision: str) -> str:
-        name = self.git.text("rev-parse", "--verify", "--quiet", "--end-of-options", revision, check=False)
-        if not name:
-            shown = revision.partition("^{")[0]
-            raise LedgerError(
-                f"{self.path} has no commit {shown!r}: list what there is with `szilard log RUN`."
-            )
-        return name
-
-
-def _keep_bytes(git_directory: Path) -> None:
-    """Files are checked out as they were committed, whatever a .gitattributes among them says."""
-    info = git_directory / "info"
-    info.mkdir(exist_ok=True)
-    (info / "attributes").write_text("* -text -eol -filter -ident -working-tree-encoding\n")
-
 
 def _encoded(files: Mapping[str, str]) -> dict[str, bytes]:
     """What a researcher wrote as it is kept: without secrets."""
     return {name: redacted(text).encode() for name, text in files.items()}
 
 
-@lru_cache(maxsize=4096)
-def _decoded(content: bytes) -> str | None:
-    """The text of a file, one for all commits that hold it; None where it is no UTF-8."""
-    try:
-        return content.decode()
-    except UnicodeDecodeError:
-        return None
-
-
 def _branch(number: int) -> str:
     return f"{BRANCHES}{number:04d}"
-
-
-def _revision(commit: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._/~^-]*", commit):
-        raise LedgerError(f"{commit!r} names no commit: give a hash, a tag or a branch.")
-    return commit

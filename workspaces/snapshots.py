@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 
 from environments.base import matches
 from workspaces.git_command import GitCommand
@@ -34,6 +35,11 @@ class Snapshots:
         }
         self._contents |= self._read([blob for blob in wanted.values() if blob not in self._contents])
         return {path: self._contents[blob] for path, blob in wanted.items()}
+
+    def texts(self, commit: str, globs: Sequence[str] | None) -> dict[str, str]:
+        """Like `files`, decoded; files that are not UTF-8 are left out."""
+        decoded = {path: _decoded(content) for path, content in self.files(commit, globs).items()}
+        return {path: text for path, text in decoded.items() if text is not None}
 
     def files_once(self, commit: str) -> dict[str, bytes]:
         """Like `files`, for what is read once and is large: nothing is kept in memory."""
@@ -68,6 +74,15 @@ class Snapshots:
             contents[blob] = output[end + 1 : end + 1 + size]
             start = end + size + 2
         return contents
+
+
+@lru_cache(maxsize=4096)
+def _decoded(content: bytes) -> str | None:
+    """The text of a file, one for all commits that hold it; None where it is no UTF-8."""
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return None
 
 
 def blob_hash(content: bytes) -> str:

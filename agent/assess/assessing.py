@@ -126,10 +126,10 @@ class Assessing:
     def _score_untrained(self) -> None:
         bench, start = self.bench, self.bench.environment.starting_policy()
         scored = [self._start_again() for _ in range(LIMITS.repeats)]
-        self._repeats = [bench.signed(one) for one in scored]
+        self._repeats = [bench.settings.signed(one) for one in scored]
         if len(set(self._repeats)) > 1:
             more = range(LIMITS.repeats_where_they_differ - LIMITS.repeats)
-            self._repeats += [bench.signed(self._start_again()) for _ in more]
+            self._repeats += [bench.settings.signed(self._start_again()) for _ in more]
         folder = bench.directory / "policies"
         self._trivial = self._judged(trivial_policies(bench.environment, start, folder, self._seed))
         self._check_scalar({START: scored[0], **self._trivial.scores})
@@ -281,7 +281,7 @@ class Assessing:
         files = {path: self._template[path] for path in edit.files}
         reverted = commit(2, edited, 1, files, hypothesis="The planted edit, reverted")
         found = self.bench.measurer.find(reverted, 0, Split.SELECTION)
-        after = None if found is None else self.bench.signed(found.score)
+        after = None if found is None else self.bench.settings.signed(found.score)
         self._add(probes.revert(ledger.tree(reverted) == ledger.tree(parent), before, after))
 
     def _clean_commits(self, variants: Sequence[Variant]) -> None:
@@ -329,4 +329,4 @@ class Assessing:
         return _Policies({name: folders[name] for name in scores}, scores)
 
     def _signed(self, scores: Mapping[str, Score]) -> dict[str, float]:
-        return {name: self.bench.signed(score) for name, score in scores.items()}
+        return {name: self.bench.settings.signed(score) for name, score in scores.items()}

@@ -59,8 +59,8 @@ class BaselineProbes:
                 "mend the domain's `score`."
             )
         known_scores = {
-            "repeats": [self._signed(score) for score in repeats],
-            "trivial": {name: self._signed(score) for name, score in found.items()},
+            "repeats": [self._settings.signed(score) for score in repeats],
+            "trivial": {name: self._settings.signed(score) for name, score in found.items()},
         }
         write_json(self.directory / UNTRAINED_FILE, known_scores)
         return repeats[0], [self._scalar({START: repeats[0], **found})]
@@ -68,7 +68,7 @@ class BaselineProbes:
     def of_baseline(self, start: Score, baseline: Mapping[int, Measurement]) -> list[Probe]:
         """The trained baseline, by its own measurements and a few degraded copies of its first policy."""
         measured = list(baseline.values())
-        values = [self._signed(one.score) for one in measured]
+        values = [self._settings.signed(one.score) for one in measured]
         mean, sigma = statistics.fmean(values), statistics.stdev(values)
         untrained = self._untrained(start)
         repeats: list[float] = untrained["repeats"]
@@ -79,7 +79,7 @@ class BaselineProbes:
         )
         if trained.is_dir():
             made = degraded_policies(trained, self._policies, abs(self._settings.seed))
-            degraded |= {name: self._signed(score) for name, score in self._scores(made).items()}
+            degraded |= {name: self._settings.signed(score) for name, score in self._scores(made).items()}
             delete_folder(self._policies)
         environment = self.measurer.environment
         delay = environment.score_delay
@@ -103,7 +103,7 @@ class BaselineProbes:
     def of_commands(self, baseline: Mapping[int, Measurement]) -> list[Probe]:
         """The trained baseline of a domain without a policy: there are none that are known to be worse."""
         measured = list(baseline.values())
-        values = [self._signed(one.score) for one in measured]
+        values = [self._settings.signed(one.score) for one in measured]
         left = len(measured) if self._settings.deterministic else len({one.policy_hash for one in measured})
         if len(set(values)) == 1:
             told = f"{len(values)} seeds have one score; without noise no gain can be tested"
@@ -122,7 +122,7 @@ class BaselineProbes:
         path = self.directory / UNTRAINED_FILE
         if path.exists():
             return read_json(path, "repeats", "trivial")
-        return {"repeats": [self._signed(start)], "trivial": {}}
+        return {"repeats": [self._settings.signed(start)], "trivial": {}}
 
     def _scalar(self, scores: Mapping[str, Score]) -> Probe:
         metric, spec = self._settings.metric, self.measurer.environment.spec
@@ -132,10 +132,6 @@ class BaselineProbes:
         seed, scorer = self.measurer.derived(f"tasks:{Split.SELECTION}"), self.measurer.scorer
         answers = score_each(scorer, policies, Split.SELECTION, seed, self._settings.workers)
         return {name: found for name, found in answers.items() if isinstance(found, Score)}
-
-    def _signed(self, score: Score) -> float:
-        value = score.metrics[self._settings.metric].value
-        return value if self._settings.direction == "maximise" else -value
 
 
 def require(found: Sequence[Probe], forced: bool) -> Assessment:

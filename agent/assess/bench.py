@@ -69,15 +69,10 @@ class Bench:
     def scoring_seed(self) -> int:
         return self.measurer.derived(f"tasks:{Split.SELECTION}")
 
-    def signed(self, score: Score) -> float:
-        """The metric in force, so that higher is better."""
-        value = score.metrics[self.settings.metric].value
-        return value if self.settings.direction == "maximise" else -value
-
     def value(self, training: Training) -> float | None:
         """The signed score of a training; None where it gave no policy."""
         found = self.done.get(training)
-        return self.signed(found.score) if found is not None else None
+        return self.settings.signed(found.score) if found is not None else None
 
     def train(self, wanted: Sequence[Training]) -> None:
         """Train and score, side by side; an edit that fails is noted, the template must not.

@@ -29,12 +29,14 @@ class Scored:
 
 def files_of_scoring(environment: str, policy: Path, seed: int, metric: str) -> Scored | None:
     """Score a policy in a process that watches itself; None where that came to nothing."""
+    from agent.scorer import one_thread
+
     done = subprocess.run(
         [sys.executable, "-P", "-m", __name__, environment, str(policy), str(seed), metric],
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"},
+        env=one_thread(),
     )
     try:
         told = json.loads(done.stdout.splitlines()[-1])

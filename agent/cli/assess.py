@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from agent.cli.find import finite, json_option, runs_dir_option, sandbox_option
+from agent.cli.find import finite, json_option, runs_dir_option, sandbox_option, workers_option
 
 if TYPE_CHECKING:
     from environments.suitability import Probe
@@ -47,9 +46,7 @@ _STYLES = {
     help="Smallest change of the metric that is of interest.  [default: the domain's, or a tenth of what"
     " training gains]",
 )
-@click.option(
-    "--workers", type=click.IntRange(min=1), help="Trainings at once.  [default: 2, or fewer cores]"
-)
+@workers_option
 @runs_dir_option
 @sandbox_option
 @json_option
@@ -90,7 +87,7 @@ def command(
         guards=None,
         minutes=None,
         seeds=None,
-        workers=workers or min(os.cpu_count() or 1, 2),
+        workers=workers,
         device="cpu",
         folder=runs_dir,
         seed=seed,

@@ -53,6 +53,13 @@ def json_option(command: _Command) -> _Command:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")(command)
 
 
+def workers_option(command: _Command) -> _Command:
+    """`--workers`, the same for every verb that trains."""
+    return click.option(
+        "--workers", type=click.IntRange(min=1), help="Trainings at once.  [default: 2, or fewer cores]"
+    )(command)
+
+
 def sandbox_option(command: _Command) -> _Command:
     """`--sandbox`, the same for every verb that runs foreign code."""
     return click.option(

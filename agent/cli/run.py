@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-import os
 from pathlib import Path
 
 import click
 
-from agent.cli.find import MOST_SEEDS, finite, json_option, runs_dir_option, sandbox_option
+from agent.cli.find import MOST_SEEDS, finite, json_option, runs_dir_option, sandbox_option, workers_option
 
 
 def _guards(
@@ -112,12 +111,7 @@ def _price(ctx: click.Context, parameter: click.Parameter, given: str | None) ->
     help="Evidence seeds of an attempt that looks promising; the confirmation takes a third more, at least 5."
     "  [default: the domain's, 12 for countdown]",
 )
-@click.option(
-    "--workers",
-    type=click.IntRange(min=1),
-    default=None,
-    help="Trainings at once.  [default: 2, or fewer cores]",
-)
+@workers_option
 @click.option(
     "--device",
     type=click.Choice(["auto", "cpu", "cuda"]),
@@ -227,7 +221,7 @@ def command(
         attempts=attempts,
         minutes=minutes,
         seeds=seeds,
-        workers=workers or min(os.cpu_count() or 1, 2),
+        workers=workers,
         device=device,
         researcher=researcher or ("language-model" if model is not None else "catalogue"),
         model=model,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agent.cli.find import MOST_SEEDS, finite, sandbox_option
+from agent.cli.find import MOST_SEEDS, finite, sandbox_option, workers_option
 
 if TYPE_CHECKING:
     from agent.settings import TrainingSettings
@@ -33,9 +32,7 @@ _OPTIONS = (
         callback=finite,
         help="Begin no further arm after this many minutes.",
     ),
-    click.option(
-        "--workers", type=click.IntRange(min=1), help="Trainings at once.  [default: 2, or fewer cores]"
-    ),
+    workers_option,
     click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True),
     sandbox_option,
     click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random."),
@@ -67,7 +64,7 @@ class Asked:
             guards=None,
             minutes=self.minutes,
             seeds=self.seeds,
-            workers=self.workers or min(os.cpu_count() or 1, 2),
+            workers=self.workers,
             device=self.device,
             folder=out,
             seed=self.seed,

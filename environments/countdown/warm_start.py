@@ -51,18 +51,15 @@ def demonstration(rng: random.Random) -> Demonstration:
 
 
 def make(folder: Path) -> None:
-    torch.manual_seed(SEED)
-    rng = random.Random(SEED)
-    tokenizer, policy = warm_start.make_tokenizer(WORDS), new_policy()
-    warm_start.train(
-        policy,
-        tokenizer,
-        lambda: demonstration(rng),
+    warm_start.make(
+        folder,
+        lambda: (warm_start.make_tokenizer(WORDS), new_policy()),
+        demonstration,
+        seed=SEED,
         steps=STEPS,
         batch=BATCH,
         learning_rate=LEARNING_RATE,
     )
-    warm_start.save(policy, tokenizer, folder)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,6 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
 from environments import warm_start
 from environments.base import Split
 from environments.melody.environment import MelodyEnvironment
@@ -95,18 +93,15 @@ def demonstration(rng: random.Random) -> Demonstration:
 
 
 def make(folder: Path) -> None:
-    torch.manual_seed(SEED)
-    rng = random.Random(SEED)
-    tokenizer, policy = warm_start.make_tokenizer(WORDS), warm_start.new_policy(len(WORDS))
-    warm_start.train(
-        policy,
-        tokenizer,
-        lambda: demonstration(rng),
+    warm_start.make(
+        folder,
+        lambda: (warm_start.make_tokenizer(WORDS), warm_start.new_policy(len(WORDS))),
+        demonstration,
+        seed=SEED,
         steps=STEPS,
         batch=BATCH,
         learning_rate=LEARNING_RATE,
     )
-    warm_start.save(policy, tokenizer, folder)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
-import torch
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
 from environments import warm_start
@@ -60,13 +59,16 @@ def demonstrations(rng: random.Random) -> Iterator[Demonstration]:
 
 
 def make(folder: Path) -> None:
-    torch.manual_seed(SEED)
-    tokenizer, policy = make_tokenizer(), warm_start.new_policy(len(CHARACTERS))
     shown = demonstrations(random.Random(SEED))
-    warm_start.train(
-        policy, tokenizer, lambda: next(shown), steps=STEPS, batch=BATCH, learning_rate=LEARNING_RATE
+    warm_start.make(
+        folder,
+        lambda: (make_tokenizer(), warm_start.new_policy(len(CHARACTERS))),
+        lambda _: next(shown),
+        seed=SEED,
+        steps=STEPS,
+        batch=BATCH,
+        learning_rate=LEARNING_RATE,
     )
-    warm_start.save(policy, tokenizer, folder)
 
 
 def main() -> None:

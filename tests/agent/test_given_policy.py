@@ -11,10 +11,11 @@ from safetensors.torch import load_file, save_file
 
 from agent.measure import policy_hash
 from agent.opening import environment_of
-from agent.plan import describe, plan
+from agent.plan import describe
 from agent.settings import RunSettings
 from environments import registry
 from environments.base import InvalidEnvironment, SzilardError
+from tests.agent.a_plan import planned
 from tests.evaluators.a_foreign_policy import make
 
 
@@ -23,44 +24,21 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make(tmp_path_factory.mktemp("qwen"))
 
 
-def planned(runs_dir: Path, policy: Path | None) -> RunSettings:
-    return plan(
-        goal="Solve more",
-        environment="countdown",
-        policy=None if policy is None else str(policy),
-        metric=None,
-        guards=None,
-        attempts=2,
-        minutes=None,
-        seeds=2,
-        workers=1,
-        device="cpu",
-        researcher="catalogue",
-        model=None,
-        search="hill-climb",
-        runs_dir=runs_dir,
-        name="a-run",
-        seed=0,
-        sandbox="none",
-        keep_policies=False,
-    )
-
-
 def test_the_policy_and_its_hash_are_recorded_and_told(folder: Path, tmp_path: Path) -> None:
-    settings = planned(tmp_path, folder)
+    settings = planned(tmp_path, policy=folder)
     settings.write(tmp_path)
     again = RunSettings.read(tmp_path)
     assert again.policy == str(folder)
     assert again.policy_hash == policy_hash(registry.load("countdown", str(folder)))
     assert again.policy_hash != policy_hash(registry.load("countdown"))
     assert f"Policy: {folder}" in describe(again)
-    assert planned(tmp_path, None).policy is None
+    assert planned(tmp_path).policy is None
 
 
 def test_a_run_does_not_go_on_with_another_model_in_the_place_of_its_own(
     folder: Path, tmp_path: Path
 ) -> None:
-    settings = planned(tmp_path, folder)
+    settings = planned(tmp_path, policy=folder)
     assert environment_of(tmp_path, settings).starting_policy() == folder
     before = (folder / "model.safetensors").read_bytes()
     weights = load_file(folder / "model.safetensors")
@@ -88,4 +66,4 @@ def test_an_attempt_may_take_longer_with_a_larger_policy(folder: Path) -> None:
 def test_a_policy_that_is_none_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(InvalidEnvironment, match=r"has no config.json: it is no Hugging Face model"):
-        planned(tmp_path, tmp_path / "empty")
+        planned(tmp_path, policy=tmp_path / "empty")

@@ -8,39 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from agent.plan import InvalidOption, describe, plan
+from agent.plan import InvalidOption, describe
 from agent.settings import RunSettings
-
-
-def planned(
-    runs_dir: Path,
-    metric: str | None = None,
-    guards: dict[str, float] | None = None,
-    attempts: int = 2,
-    minutes: float | None = None,
-    seeds: int = 2,
-    training_seconds: float | None = None,
-) -> RunSettings:
-    return plan(
-        goal="Solve more",
-        environment="countdown",
-        metric=metric,
-        guards=guards,
-        attempts=attempts,
-        minutes=minutes,
-        seeds=seeds,
-        training_seconds=training_seconds,
-        workers=1,
-        device="cpu",
-        researcher="catalogue",
-        model=None,
-        search="hill-climb",
-        runs_dir=runs_dir,
-        name="a-run",
-        seed=0,
-        sandbox="none",
-        keep_policies=False,
-    )
+from tests.agent.a_plan import planned
 
 
 @pytest.mark.parametrize(
