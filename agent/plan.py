@@ -19,6 +19,7 @@ from typing import Literal, cast
 
 from agent import own_controls
 from agent.adapter_check import require_sound
+from agent.closing_seeds import LEAST_CONFIRMATION_SEEDS, ClosingSeeds, closing_seeds, planned_closing_seeds
 from agent.measure import policy_hash
 from agent.researchers.base import Researcher
 from agent.seeds import every_seed
@@ -31,8 +32,8 @@ SHOWN_VERSIONS = ("szilard", "torch", "langgraph", "gitpython")
 SCORE_SECONDS = 2.0
 SCREENED_SHARE = 1 / 4
 RACED_SHARE = 1 / 3
-LEAST_CONFIRMATION_SEEDS = 5
 MOST_GUARDS = 3
+FRONTIER_POINTS = 5
 USUAL_WORKERS = 2
 _PROPOSES = {
     "catalogue": "the catalogue (no model, no network)",
@@ -226,7 +227,7 @@ def describe(settings: RunSettings) -> list[str]:
         f"Decision: 1 screening seed, then up to {settings.seeds} evidence seeds"
         + (f" to show more than {settings.minimum_effect:+g}; " if settings.minimum_effect else "; ")
         + f"the chance to keep any useless edit is held at {settings.alpha:g} over the run",
-        _confirmation(settings),
+        _confirmation(settings, spec),
         f"Researcher: {who}; search: {settings.search}; seed {settings.seed}",
         *([f"Your controls: {', '.join(settings.controls)}{first}"] if settings.controls else []),
         f"Machine: {_counted(settings.workers, 'worker')} on {settings.device}, sandbox: {settings.sandbox}"
@@ -235,22 +236,35 @@ def describe(settings: RunSettings) -> list[str]:
     ]
 
 
-def _confirmation(settings: RunSettings) -> str:
-    again = f"Confirmation: on {settings.confirmed_on}, {settings.confirmation_seeds} seeds"
+def _confirmation(settings: RunSettings, spec: EnvironmentSpec) -> str:
+    planned, fitting = settings.confirmation_seeds, _closing(settings, spec).confirmation
+    seeds = _counted(planned, "seed")
+    if fitting < planned:
+        seeds = f"about {fitting} seeds, for which there is time (of {planned})"
+    again = f"Confirmation: on {settings.confirmed_on}, {seeds}"
     return f"{again}, beside the frontier of learning rate and length" if settings.trains_policy else again
+
+
+def _closing(settings: RunSettings, spec: EnvironmentSpec) -> ClosingSeeds:
+    """Seeds of the end where a training takes as long as the domain says."""
+    points = FRONTIER_POINTS if settings.trains_policy else 0
+    return closing_seeds(settings, points, spec.seconds_per_attempt + SCORE_SECONDS)
 
 
 def _cost(settings: RunSettings, spec: EnvironmentSpec) -> str:
     """What the whole run takes or, where its minutes or training seconds are fewer, what fits into those."""
-    frontier = 5 * min(5, settings.confirmation_seeds) if settings.trains_policy else 0
-    around = len(every_seed(settings.seeds)) + 2 * settings.confirmation_seeds + frontier
+    baseline, closing = len(every_seed(settings.seeds)), _closing(settings, spec)
     an_attempt = 1 + SCREENED_SHARE * RACED_SHARE * settings.seeds
     pace = settings.workers * 60 / (spec.seconds_per_attempt + SCORE_SECONDS)
 
     def took(trainings: float) -> str:
         return f"{_counted(round(trainings), 'training')}, {_minutes(max(1, round(trainings / pace)))}"
 
-    whole, last_race = around + settings.attempts * an_attempt, settings.seeds
+    last_race = settings.seeds
+    whole = (
+        baseline + planned_closing_seeds(settings, closing.points).trainings + settings.attempts * an_attempt
+    )
+    around = baseline + closing.trainings
     bounds = {
         _minutes(settings.minutes or 0): settings.minutes and settings.minutes * pace,
         f"{_counted(settings.training_seconds or 0, 'second')} of training": settings.training_seconds
