@@ -18,7 +18,7 @@ from agent.closing_seeds import measured_closing_seeds
 from agent.confirm import CONFIRMATION_FILE, next_record, read_confirmation
 from agent.decision import alpha_for_entrant, expected_entrants
 from agent.history import History
-from agent.measure import sealed_seed
+from agent.measurement_keys import sealed_seed
 from agent.opening import REPOSITORY, environment_of
 from agent.seeds import EXTENDED
 from agent.settings import Extension, RunSettings

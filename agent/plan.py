@@ -20,7 +20,7 @@ from typing import Literal, cast
 from agent import own_controls
 from agent.adapter_check import require_sound
 from agent.closing_seeds import LEAST_CONFIRMATION_SEEDS, ClosingSeeds, closing_seeds, planned_closing_seeds
-from agent.measure import policy_hash
+from agent.measurement_keys import policy_hash
 from agent.researchers.base import Researcher
 from agent.seeds import every_seed
 from agent.settings import GuardSetting, Researchers, RunSettings, TrainingSettings
