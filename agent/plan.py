@@ -20,8 +20,11 @@ from typing import Literal, cast
 from agent import own_controls
 from agent.adapter_check import require_sound
 from agent.closing_seeds import LEAST_CONFIRMATION_SEEDS, ClosingSeeds, closing_seeds, planned_closing_seeds
+from agent.events import Observer
 from agent.measurement_keys import policy_hash
+from agent.replaying import replayed, require_alike
 from agent.researchers.base import Researcher
+from agent.researchers.prices import known_price, told
 from agent.seeds import every_seed
 from agent.settings import GuardSetting, Researchers, RunSettings, TrainingSettings
 from environments.base import EnvironmentSpec, SzilardError
@@ -37,7 +40,7 @@ FRONTIER_POINTS = 5
 USUAL_WORKERS = 2
 _PROPOSES = {
     "catalogue": "the catalogue (no model, no network)",
-    "language-model": "language model {model}",
+    "language-model": "language model {model}, {price}",
     "random": "chance, out of the catalogue",
     "tpe": "Optuna's TPE sampler, out of the catalogue",
 }
@@ -75,6 +78,7 @@ def plan(
     price: tuple[float, float] | None = None,
     accept_self_reported: bool = False,
     policy: str | None = None,
+    replay: Path | None = None,
 ) -> RunSettings:
     """Check the options of a run.
 
@@ -89,9 +93,14 @@ def plan(
         raise InvalidOption(
             f"--tokens, --dollars and --price bound a language model; the {researcher} researcher asks none."
         )
+    if price is None and replay is not None:
+        price = replayed(replay).price
+    elif price is None and model is not None:
+        price = known_price(model, os.environ)
     if dollars is not None and price is None:
         raise InvalidOption(
-            "--dollars needs --price IN/OUT: dollars for a million tokens, such as 0.15/0.60."
+            f"--dollars needs --price IN/OUT, since no price of {model} is known: dollars for a million "
+            "tokens, such as 0.15/0.60."
         )
     training = plan_training(
         goal=redacted(goal.strip()),
@@ -132,11 +141,13 @@ def plan(
         confirmation_seeds=max(LEAST_CONFIRMATION_SEEDS, 4 * training.seeds // 3),
         researcher=cast(Researchers, researcher),
         model=model,
+        replays=None if replay is None else str(replay.resolve()),
         search=cast(Literal["hill-climb"], search),
         keep_policies=keep_policies,
         force=force,
         controls=own_controls.names_of(controls, load(training.environment)) if controls else (),
     )
+    require_alike(settings)
     researcher_of(settings)
     return settings
 
@@ -207,7 +218,9 @@ def describe(settings: RunSettings) -> list[str]:
     """What a run will optimise, do and cost, one line each."""
     spec = load(settings.environment, settings.policy).spec
     guards = ", ".join(f"{g.metric} may fall by at most {g.tolerance:g}" for g in settings.guards) or "none"
-    who = _PROPOSES[settings.researcher].format(model=settings.model)
+    who = _PROPOSES[settings.researcher].format(model=settings.model, price=told(settings.price))
+    if settings.replays is not None:
+        who = f"the replies of {settings.model} that {settings.replays} holds; nothing is sent"
     first = ", tried before those of the catalogue" if settings.researcher == "catalogue" else ""
     until = f", or {_minutes(settings.minutes)} with the confirmation" if settings.minutes else ""
     if settings.training_seconds:
@@ -294,8 +307,12 @@ def _counted(count: float, noun: str) -> str:
     return f"{count:g} {noun}{'' if count == 1 else 's'}"
 
 
-def researcher_of(settings: RunSettings, directory: Path | None = None) -> Researcher:
+def researcher_of(
+    settings: RunSettings, directory: Path | None = None, observer: Observer | None = None
+) -> Researcher:
     """Who proposes in this run; `directory` is where it lives, None while it does not.
+
+    `observer` hears how a language model's replies come in.
 
     Raises:
         SzilardError: a language model that cannot be reached with these settings.
@@ -303,12 +320,16 @@ def researcher_of(settings: RunSettings, directory: Path | None = None) -> Resea
     if settings.researcher == "language-model":
         from agent.researchers.allowance import Allowance, Bounds
         from agent.researchers.language_model import LanguageModelResearcher
+        from agent.researchers.stored_replies import StoredReplies
 
         if settings.model is None:
             raise InvalidOption("--researcher language-model needs --model NAME.")
         allowed = settings.allowed
         allowance = Allowance(directory, Bounds(allowed.tokens, allowed.dollars, settings.price))
-        return LanguageModelResearcher(settings.model, allowance=allowance)
+        replies = StoredReplies(Path(settings.replays), settings.model) if settings.replays else None
+        return LanguageModelResearcher(
+            settings.model, replies=replies, allowance=allowance, observer=observer
+        )
     if settings.researcher == "tpe" and find_spec("optuna") is None:
         raise InvalidOption("--researcher tpe needs Optuna: pip install 'szilard[tpe]'.")
     from agent.researchers import blind, catalogue

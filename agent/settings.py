@@ -120,6 +120,7 @@ class RunSettings(TrainingSettings):
     confirmation_seeds: int = Field(ge=2)
     researcher: Researchers
     model: str | None = None
+    replays: str | None = Field(default=None, description="folder of the run whose replies are given again")
     search: Literal["hill-climb"] = "hill-climb"
     alpha: float = Field(default=0.1, gt=0, lt=1)
     keep_policies: bool = False
