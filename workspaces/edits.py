@@ -5,14 +5,10 @@ Owns the edit record and its application to text; it touches no disk and no git.
 
 from __future__ import annotations
 
-import ast
 import difflib
-import hashlib
 import re
 import unicodedata
-import warnings
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -67,21 +63,6 @@ def apply_edits(
     if after == dict(files):
         raise EditError("the edits change nothing: every file is as it was. Propose a real change.")
     return after
-
-
-def normalised_code(files: Mapping[str, str]) -> str:
-    """A digest that ignores comments, docstrings and formatting of Python files.
-
-    Other files, and Python that does not parse, count by their bytes.
-    """
-    digest = hashlib.sha256()
-    for path in sorted(files):
-        parsed = _digest_of_python(files[path]) if path.endswith(".py") else None
-        text = files[path] if parsed is None else parsed
-        for part in (path, "text" if parsed is None else "python", text):
-            data = part.encode("utf-8", "surrogatepass")
-            digest.update(b"%d:%s" % (len(data), data))
-    return digest.hexdigest()
 
 
 def _check_path(
@@ -180,24 +161,6 @@ def _nearest(text: str, search: str) -> str:
     first = max(0, row - min(anchor + 1, span // 2))
     last = min(len(lines), first + span)
     return "\n".join(f"{number + 1:5d}  {lines[number][:_SHOWN_COLUMNS]}" for number in range(first, last))
-
-
-@lru_cache(maxsize=4096)
-def _digest_of_python(text: str) -> str | None:
-    """A digest of what Python reads in a file; None where it does not parse."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            module = ast.parse(text)
-        for node in ast.walk(module):
-            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-                if ast.get_docstring(node, clean=False) is not None:
-                    del node.body[0]
-            elif isinstance(node, ast.Constant):
-                node.kind = None
-        return hashlib.sha256(ast.dump(module).encode("utf-8", "surrogatepass")).hexdigest()
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
 
 
 def _folded(path: str) -> str:

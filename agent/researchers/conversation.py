@@ -64,15 +64,26 @@ class Conversation:
 
     def last(self, wanted: Callable[[Exchange], bool]) -> Exchange | None:
         """The latest exchange that has a reply and is `wanted`."""
+        return next(
+            (one for one in reversed(self.exchanges()) if one.reply is not None and wanted(one)), None
+        )
+
+    def opening(self, model: str) -> tuple[Turn, ...] | None:
+        """The turns that opened the conversation with a model that has replied to them; None if none has.
+
+        They are sent again word for word after a kill, so that what was paid for is found: a new opening
+        would tell of less time.
+        """
+        answered = [one for one in self.exchanges() if one.model == model and one.reply is not None]
+        return answered[0].turns if answered else None
+
+    def exchanges(self) -> list[Exchange]:
+        """Every exchange that can be read, oldest first."""
         try:
             lines = self._path.read_bytes().splitlines()
         except FileNotFoundError:
-            return None
-        for line in reversed(lines):
-            exchange = _parse(line)
-            if exchange is not None and exchange.reply is not None and wanted(exchange):
-                return exchange
-        return None
+            return []
+        return [exchange for exchange in map(_parse, lines) if exchange is not None]
 
 
 def _ends_a_line(path: Path) -> bool:

@@ -64,7 +64,7 @@ def test_the_prompt_shows_goal_code_history_predictions_and_noise(connect: Conne
         "BUDGET = 300",
         "reverted",
         "The gain did not survive noise.",
-        "score change +0.000488 ± 0.0021",
+        "reverted | +0.000488 ± 0.0021 | +0.005 | 0.27 (0.3)",
         "in flight",
         "recipe.py: +LEARNING_RATE = 5e-5",
         "mean absolute error 0.00451 over 1 attempts",

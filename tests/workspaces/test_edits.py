@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from environments.base import matches
-from workspaces.edits import LARGEST_FILE, Edit, EditError, apply_edits, normalised_code
+from workspaces.edits import LARGEST_FILE, Edit, EditError, apply_edits
 from workspaces.plain_text import hidden
 
 FILES = {
@@ -18,8 +18,9 @@ FILES = {
 EDITABLE = ("recipe.py", "controls/**/*.py", "*.txt")
 PROTECTED = ("train.py", "controls/batch.py")
 
-plain_text = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=200)
-seen_text = plain_text.filter(lambda text: not hidden(text))
+seen_text = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=200).filter(
+    lambda text: not hidden(text)
+)
 
 
 def apply(*edits: Edit) -> dict[str, str]:
@@ -203,29 +204,3 @@ def test_no_spelling_of_a_path_reaches_a_protected_file(path: str) -> None:
 )
 def test_globs_cross_folders_only_with_two_stars(path: str, glob: str, expected: bool) -> None:
     assert matches(path, [glob]) is expected
-
-
-def test_comments_docstrings_and_formatting_do_not_make_new_code() -> None:
-    plain = {"a.py": "def f(x):\n    return x + 1\n"}
-    dressed = {"a.py": '"""Module."""\ndef f( x ) :\n    """Docs."""\n\n    return (x+1)  # why\n'}
-    assert normalised_code(plain) == normalised_code(dressed)
-    assert normalised_code(plain) != normalised_code({"a.py": "def f(x):\n    return x + 2\n"})
-    assert normalised_code(plain) != normalised_code({"b.py": plain["a.py"]})
-
-
-def test_code_that_does_not_parse_counts_by_its_bytes() -> None:
-    broken = {"a.py": "def f(:\n"}
-    assert normalised_code(broken) == normalised_code(dict(broken))
-    assert normalised_code(broken) != normalised_code({"a.py": "def f(: \n"})
-    assert normalised_code({"a.py": "x\0"}) != normalised_code({"a.py": "y\0"})
-    assert normalised_code({"a.txt": "# a\n"}) != normalised_code({"a.txt": "# b\n"})
-    assert normalised_code({"a.py": "(" * 5000}) != normalised_code({"a.py": "(" * 5001})
-
-
-@given(first=st.dictionaries(plain_text, plain_text), second=st.dictionaries(plain_text, plain_text))
-def test_equal_digests_mean_equal_files_where_no_python_is_involved(
-    first: dict[str, str], second: dict[str, str]
-) -> None:
-    first = {path + ".txt": text for path, text in first.items()}
-    second = {path + ".txt": text for path, text in second.items()}
-    assert (normalised_code(first) == normalised_code(second)) == (first == second)
