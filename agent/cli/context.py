@@ -28,8 +28,7 @@ def command(run: str, attempt: int | None, runs_dir: Path, as_json: bool) -> Non
     is sent, and the run is left as it is.
 
     \b
-    Examples:
-      szilard context runs/20261123-countdown-a1b2
+    Example:
       szilard context runs/20261123-countdown-a1b2 7
     """
     directory = find_run(run, runs_dir)
