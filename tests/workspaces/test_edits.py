@@ -204,3 +204,78 @@ def test_no_spelling_of_a_path_reaches_a_protected_file(path: str) -> None:
 )
 def test_globs_cross_folders_only_with_two_stars(path: str, glob: str, expected: bool) -> None:
     assert matches(path, [glob]) is expected
+
+
+lines_of_code = st.lists(st.from_regex(r"\A[a-z]{3,12} = [0-9]{1,4}\Z"), min_size=3, max_size=30, unique=True)
+
+
+@given(lines=lines_of_code, data=st.data())
+def test_a_block_that_differs_in_white_space_only_is_shown_where_it_stands(
+    lines: list[str], data: st.DataObject
+) -> None:
+    first = data.draw(st.integers(0, len(lines) - 2))
+    block = lines[first : first + 2]
+    search = "\n".join(f"    {line.replace(' = ', '=')}" for line in block)
+    with pytest.raises(EditError) as caught:
+        _applied("\n".join(lines), Edit(path="a.py", search=search, replace="x"))
+    shown = [f"{first + 1 + row:5d}  {line}" for row, line in enumerate(block)]
+    assert str(caught.value).splitlines()[1:] == ["(the same but for white space)", *shown]
+
+
+@given(lines=lines_of_code, row=st.integers(0, 29), value=st.integers(10_000, 99_999))
+def test_a_line_with_another_number_is_told_where_the_nearest_one_stands(
+    lines: list[str], row: int, value: int
+) -> None:
+    wanted = lines[row % len(lines)]
+    search = f"{wanted.partition(' = ')[0]} = {value}"
+    with pytest.raises(EditError) as caught:
+        _applied("\n".join(lines), Edit(path="a.py", search=search, replace="x"))
+    message = str(caught.value)
+    assert message.startswith("a.py: SEARCH matches nothing. Nearest lines:\n")
+    shown = dict(line.split(maxsplit=1) for line in message.splitlines()[1:])
+    assert shown
+    assert all(lines[int(number) - 1] == line for number, line in shown.items())
+
+
+@given(before=st.lists(seen_text, max_size=4), twice=seen_text.filter(bool))
+def test_a_block_that_matches_twice_is_never_applied(before: list[str], twice: str) -> None:
+    text = twice + "".join(before) + twice
+    with pytest.raises(EditError, match=r"SEARCH matches \d+ times, at lines 1, "):
+        _applied(text, Edit(path="a.py", search=twice, replace="x"))
+
+
+def test_an_ambiguous_search_shows_the_lines_around_the_first_places() -> None:
+    text = "a = 1\nstep()\nb = 2\nstep()\nc = 3\n"
+    with pytest.raises(EditError) as caught:
+        _applied(text, Edit(path="a.py", search="step()", replace="x"))
+    assert str(caught.value).splitlines()[1:] == [
+        "    1  a = 1", "    2  step()", "    3  b = 2", "  ...",
+        "    3  b = 2", "    4  step()", "    5  c = 3",
+    ]  # fmt: skip
+
+
+def test_of_several_edits_the_one_that_fails_is_named_and_none_is_applied() -> None:
+    good = Edit(path="recipe.py", search="STEPS = 100", replace="STEPS = 200")
+    message = refusal(good, Edit(path="controls/clip.py", search="CLIP = 0.3", replace="CLIP = 0.4"), good)
+    assert message.startswith("edit 2 of 3: controls/clip.py: SEARCH matches nothing. Nearest lines:\n")
+    assert "    1  CLIP = 0.2" in message
+
+
+@given(edits=st.lists(st.tuples(seen_text, seen_text), min_size=1, max_size=4), text=seen_text)
+def test_edits_are_applied_in_full_or_refused_and_never_ignored(
+    edits: list[tuple[str, str]], text: str
+) -> None:
+    given_edits = [Edit(path="a.py", search=search, replace=replace) for search, replace in edits]
+    try:
+        result = _applied(text, *given_edits)
+    except EditError:
+        return
+    expected = text
+    for search, replace in edits:
+        assert expected.count(search) == 1
+        expected = expected.replace(search, replace)
+    assert result == expected != text
+
+
+def _applied(text: str, *edits: Edit) -> str:
+    return apply_edits({"a.py": text}, edits, editable=["*"], protected=[])["a.py"]
