@@ -20,6 +20,7 @@ from agent.decision import NeedSeed
 from agent.events import Phase, Progress
 from agent.failures import Cancelled
 from agent.laboratory import Laboratory
+from agent.novelty import already_tried
 from agent.proposal import Proposal
 from agent.referee import Referee
 from agent.researchers.base import NoProposal, NotAsked
@@ -148,7 +149,7 @@ class Attempt:
         changed = {path: text for path, text in after.items() if before.get(path) != text}
         with laboratory.lock:
             commit = self._commit_code(state, proposed, changed)
-            known = self._known(number, commit) if not proposed.researcher.startswith(REAPPLICATION) else None
+            known = self._already_tried(state, proposed, commit)
         if known is not None:
             return self._fail(number, repairs, known, "refused")
         return {"code_commit": commit, "seed": SCREENING_SEED}
@@ -168,16 +169,11 @@ class Attempt:
             repair=state["repairs"],
         )
 
-    def _known(self, number: int, commit: str) -> str | None:
-        """Says so where the code equals an earlier one's: that costs no training."""
-        history = self.laboratory.history
-        fingerprint = history.fingerprint(commit)
-        if fingerprint == history.fingerprint(self.laboratory.baseline):
-            return "this code equals the baseline's"
-        twin = history.twin(fingerprint, number)
-        if twin is None:
+    def _already_tried(self, state: AttemptState, proposed: Proposed, commit: str) -> str | None:
+        """Why this code costs no training; a re-application may be what an earlier attempt was."""
+        if proposed.researcher.startswith(REAPPLICATION):
             return None
-        return f"this code equals attempt {twin.number}'s ({twin.verdict or 'in flight'})"
+        return already_tried(self.laboratory, state["number"], state["parent_commit"], commit)
 
     def _check(self, state: AttemptState) -> AttemptState:
         self._tell(state["number"], "check")

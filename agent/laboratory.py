@@ -11,16 +11,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agent.attempt_folder import AttemptFolder
+from agent.budget import remaining
 from agent.diagnosing import diagnosis_text
 from agent.events import Observer
 from agent.history import History
+from agent.last_failure import last_failure
 from agent.measure import Measurer
 from agent.researchers.base import Context, Researcher
 from agent.search import hill_climb
-from agent.seeds import block_after, every_seed
+from agent.seeds import SCREENING_SEED, block_after, every_seed
 from agent.settings import RunSettings
+from agent.state_files import read_json
 from environments.base import EnvironmentSpec, matches
+from evaluators.significance import paired_interval
 from workspaces.ledger import Ledger
+from workspaces.review.record import BASELINE_FILE
 
 
 @dataclass(frozen=True)
@@ -67,8 +72,12 @@ class Laboratory:
         """The attempt that a new one builds on, and its commit; 0 is the baseline."""
         if self.folder(number).reapplies is not None:
             return self.history.incumbent_number(), self.ledger.incumbent()
+        return self.incumbent_for(number)
+
+    def incumbent_for(self, number: int) -> tuple[int, str]:
+        """The attempt that a proposal of this number builds on, by the results that it may see."""
         records = [record for record in self.ledger.attempts() if record.number <= self.horizon(number)]
-        parent = hill_climb.select([self.history.entry(record) for record in records])
+        parent = hill_climb.select(self.history.entries(records))
         commits = {record.number: record.result_commit for record in records}
         return parent, commits.get(parent) or self.baseline
 
@@ -83,7 +92,7 @@ class Laboratory:
             for record in self.ledger.attempts()
             if record.number < number
         ]
-        entries = tuple(self.history.entry(record) for record in records)
+        entries = tuple(self.history.entries(records))
         baseline = self.history.baseline_entry(self.settings.metric, every_seed(self.settings.seeds))
         files = self._editable_files(commit)
         return Context(
@@ -100,7 +109,23 @@ class Laboratory:
             history=entries,
             noise=self.noise,
             diagnostics=diagnosis_text(self.history, self.directory, parent, commit),
+            detectable=self._detectable(),
+            score_interval=self._score_interval(parent, commit),
+            budget_left=remaining(self.directory, self.settings, seen),
+            last_failure=last_failure(self.directory, entries),
         )
+
+    def _detectable(self) -> float | None:
+        """The smallest gain that the run is likely to find, as it was reckoned with the baseline."""
+        path = self.directory / BASELINE_FILE
+        return read_json(path).get("detectable") if path.exists() else None
+
+    def _score_interval(self, number: int, commit: str) -> tuple[float, float] | None:
+        """Of the mean score over the seeds that the verdict on an attempt rests on."""
+        seeds = self.history.verdict_seeds(commit) if number else every_seed(self.settings.seeds)
+        evidence = [seed for seed in seeds if seed != SCREENING_SEED or not number]
+        values = [value for value, _ in self.history.figures(commit, self.settings.metric, evidence)]
+        return paired_interval(values) if len(values) > 1 else None
 
     def _editable_files(self, commit: str) -> Mapping[str, str]:
         found = self.history.files(commit)

@@ -26,6 +26,7 @@ _VERBS = (
     "log",
     "show",
     "diff",
+    "context",
     "fsck",
     "clean",
     "doctor",

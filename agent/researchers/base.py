@@ -63,8 +63,11 @@ class Context:
 
     `attempt` is the number of this attempt out of `attempts`; `seed` is this proposal's own, derived
     from the run's. `files` are the parent's editable files, `protected_files` are for reading only.
-    `noise` is the seed standard deviation of the baseline's score, None while unknown. `diagnostics`
-    tells in plain text how the incumbent's training spent its entropy.
+    `noise` is the seed standard deviation of the baseline's score, None while unknown; `detectable` is the
+    smallest gain that the run's seeds find four times in five; `score_interval` is the 95% interval of the
+    incumbent's score over its seeds. `diagnostics` tells in plain text how the incumbent's training spent its
+    entropy. `budget_left` says what is left of every bound but the attempts, `last_failure` what the latest
+    attempt that failed left behind.
     """
 
     goal: str
@@ -80,6 +83,10 @@ class Context:
     history: tuple[HistoryEntry, ...]
     noise: float | None
     diagnostics: str
+    detectable: float | None = None
+    score_interval: tuple[float, float] | None = None
+    budget_left: tuple[str, ...] = ()
+    last_failure: str | None = None
 
 
 class Researcher(Protocol):
