@@ -21,6 +21,7 @@ from agent.seeds import block_after, every_seed
 from agent.settings import RunSettings
 from environments.base import EnvironmentSpec, matches
 from workspaces.ledger import Ledger
+from workspaces.remarks import Remark, read_remarks
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,15 @@ class Laboratory:
             history=entries,
             noise=self.noise,
             diagnostics=diagnosis_text(self.history, self.directory, parent, commit),
+            remarks=self._remarks(number),
         )
+
+    def _remarks(self, number: int) -> tuple[Remark, ...]:
+        """What a person had said when the attempt was first proposed, or until now."""
+        remarks = read_remarks(self.directory)
+        folder = self.directory / "attempts" / f"{number:04d}"
+        heard = AttemptFolder(self.directory, number).heard if folder.exists() else None
+        return remarks if heard is None else remarks[:heard]
 
     def _editable_files(self, commit: str) -> Mapping[str, str]:
         found = self.history.files(commit)

@@ -19,6 +19,9 @@ from environments.base import SzilardError
 _VERBS = (
     "run",
     "resume",
+    "attempt",
+    "note",
+    "steer",
     "confirm",
     "ablate",
     "replay",

@@ -17,6 +17,7 @@ from string import Template
 
 from agent.context.entropy_response import entropy_response
 from agent.context.predictions import track_record
+from agent.context.steering import section as what_the_person_says
 from agent.proposal import Proposal
 from agent.researchers.base import Context, HistoryEntry
 from environments.base import EnvironmentSpec
@@ -137,6 +138,7 @@ def _render(context: Context, shown: _Shown) -> str:
         left=str(max(context.attempts - context.attempt, 0)),
         standing=_standing(context),
         diagnostics=_diagnostics(context),
+        person=what_the_person_says(context.remarks),
         history=_history(context, shown.rows),
         predictions=track_record(_attempts(context)),
         parent=str(context.parent),

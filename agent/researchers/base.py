@@ -12,6 +12,7 @@ from typing import Protocol
 
 from agent.proposal import Proposal
 from environments.base import EnvironmentSpec, SzilardError
+from workspaces.remarks import Remark
 
 
 class ResearcherError(SzilardError):
@@ -64,7 +65,8 @@ class Context:
     `attempt` is the number of this attempt out of `attempts`; `seed` is this proposal's own, derived
     from the run's. `files` are the parent's editable files, `protected_files` are for reading only.
     `noise` is the seed standard deviation of the baseline's score, None while unknown. `diagnostics`
-    tells in plain text how the incumbent's training spent its entropy.
+    tells in plain text how the incumbent's training spent its entropy. `remarks` are what a person has said
+    to the run before this attempt was proposed.
     """
 
     goal: str
@@ -80,6 +82,7 @@ class Context:
     history: tuple[HistoryEntry, ...]
     noise: float | None
     diagnostics: str
+    remarks: tuple[Remark, ...] = ()
 
 
 class Researcher(Protocol):
