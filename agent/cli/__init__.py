@@ -22,6 +22,7 @@ _VERBS = (
     "attempt",
     "note",
     "steer",
+    "export",
     "confirm",
     "ablate",
     "replay",

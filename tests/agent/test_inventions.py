@@ -35,6 +35,7 @@ def proposed(ledger: Ledger, number: int, files: dict[str, str], on: str = "base
     )
 
 
+@pytest.mark.slow
 def test_a_new_control_is_tested_and_one_that_is_no_good_is_named_by_its_path_in_the_tree(
     ledger: Ledger,
 ) -> None:

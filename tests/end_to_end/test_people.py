@@ -13,27 +13,18 @@ from pathlib import Path
 import pytest
 
 from tests.agent.scripted_server import Answer, Request, ScriptedServer, said
-from tests.end_to_end.a_short_run import SZILARD, git, trailer
+from tests.end_to_end.a_short_run import SZILARD, git, launches, trailer
 from tests.end_to_end.test_bad_input import begin, refused, szilard, wait_for
 
 pytestmark = pytest.mark.slow
 ENVIRONMENT = Path(__file__).parent / "instant_domain.py"
-STALE = """\
---- a/recipe.py
-+++ b/recipe.py
-@@ -24,3 +24,3 @@
- from session import Rollout, Session
--LEARNING_RATE = 7e-4
-+LEARNING_RATE = 1e-3
- STEPS = 150
-"""
 
 
-def command(run: Path, *more: str, attempts: int = 1) -> list[str]:
+def command(run: Path, *more: str, attempts: int = 1, workers: int = 1) -> list[str]:
     return [
         *("run", "Solve more", "--environment", str(ENVIRONMENT), "--runs-dir", str(run.parent)),
         *("--name", run.name, "--metric", "solved", "--attempts", str(attempts), "--seeds", "3"),
-        *("--workers", "1", "--sandbox", "none", "--json", *more),
+        *("--workers", str(workers), "--sandbox", "none", "--json", *more),
     ]
 
 
@@ -104,58 +95,16 @@ def test_a_person_s_patch_of_an_ended_run_is_judged_as_any_other_and_the_run_end
 def test_the_same_code_again_is_refused_without_training_and_an_unsaid_prediction_stays_unsaid(
     ended: Path, tmp_path: Path
 ) -> None:
-    patch = patch_of(ended, tmp_path / "idea.diff", "1.2e-3")
-    done("attempt", ended, "--from", patch)
-    clone = tmp_path / "clone"
-    subprocess.run(["git", "clone", "-q", ended / "repository", clone], check=True)
-    for words in (["checkout", "-q", "-b", "mine"], ["commit", "-q", "--allow-empty", "-m", "x"]):
-        subprocess.run(
-            ["git", "-C", clone, "-c", "user.name=me", "-c", "user.email=me@x", *words], check=True
-        )
-    assert "changes nothing" in refused("attempt", ended, "--from", f"{clone}#mine")
+    patch = patch_of(ended, tmp_path / "idea.diff", "1e-7")
+    assert "Your change is attempt 2, " in done("attempt", ended, "--from", patch)
     data = json.loads(done("show", ended, "2", "--json"))
     assert data["predicted_score_change"] is None
     assert data["predicted_entropy"] is None
     assert "score change not said" in git(ended, "log", "--format=%b", "attempts/0002")
-
-
-def test_a_branch_of_a_clone_is_tried_with_its_subject_as_hypothesis(ended: Path, tmp_path: Path) -> None:
-    clone = tmp_path / "clone"
-    subprocess.run(["git", "clone", "-q", ended / "repository", clone], check=True)
-    git_of_me = ["git", "-C", str(clone), "-c", "user.name=me", "-c", "user.email=me@x"]
-    subprocess.run([*git_of_me, "checkout", "-q", "-b", "mine"], check=True)
-    recipe = clone / "recipe.py"
-    recipe.write_text(recipe.read_text().replace("WARM_UP = 5", "WARM_UP = 4"))
-    subprocess.run([*git_of_me, "commit", "-q", "-a", "-m", "A shorter warm-up learns sooner"], check=True)
-    told = done("attempt", ended, "--from", f"{clone}#mine")
-    assert "Your change is attempt 2, " in told
-    assert "A shorter warm-up learns sooner" in done("show", ended, "2")
-    (clone / "train.py").write_text("print('mine')\n")
-    (clone / "notes.txt").write_text("mine\n")
-    subprocess.run([*git_of_me, "add", "-A"], check=True)
-    subprocess.run([*git_of_me, "commit", "-q", "-m", "More than I may"], check=True)
-    why = refused("attempt", ended, "--from", f"{clone}#mine")
-    assert "notes.txt, train.py may not be changed" in why
-    assert not list((ended / "inbox").glob("*"))
-    assert max(researchers(ended)) == 2
-
-
-@pytest.mark.parametrize(
-    ("patch", "why"),
-    [
-        (STALE, "does not apply to the incumbent"),
-        ("not a patch\n", "does not apply to the incumbent"),
-        ("--- /dev/null\n+++ b/train.py\n@@ -0,0 +1 @@\n+x\n", "does not apply to the incumbent"),
-        ("--- /dev/null\n+++ b/more.py\n@@ -0,0 +1 @@\n+x\n", "more.py may not be changed"),
-        ("--- /dev/null\n+++ b/../../x.py\n@@ -0,0 +1 @@\n+x\n", "does not apply to the incumbent"),
-    ],
-)
-def test_a_patch_that_cannot_be_tried_is_refused_in_one_sentence(
-    tmp_path: Path, ended_once: Path, patch: str, why: str
-) -> None:
-    (tmp_path / "idea.diff").write_text(patch)
-    assert why in refused("attempt", ended_once, "--from", tmp_path / "idea.diff")
-    assert not list(ended_once.glob("inbox/*"))
+    trained = launches(ended)
+    again = done("attempt", ended, "--from", "attempts/0002", "--hypothesis", "The same once more")
+    assert "Your change is attempt 3, refused: this code equals attempt 2's" in again
+    assert launches(ended) == trained
 
 
 @pytest.fixture(scope="module")
@@ -163,12 +112,6 @@ def ended_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = tmp_path_factory.mktemp("runs") / "ended"
     done(*command(run, "--researcher", "random"))
     return run
-
-
-def test_what_is_no_patch_and_no_branch_is_refused(ended_once: Path, tmp_path: Path) -> None:
-    assert "neither a patch file nor a branch" in refused("attempt", ended_once, "--from", "no-such-thing")
-    assert "is no git repository" in refused("attempt", ended_once, "--from", f"{tmp_path}#main")
-    assert "There is no run" in refused("attempt", tmp_path / "none", "--from", "main")
 
 
 def test_a_running_run_takes_a_person_s_attempt_as_its_next(tmp_path: Path) -> None:
@@ -191,17 +134,19 @@ def test_between_resumes_a_person_s_attempt_is_made_alone_and_the_run_goes_on_af
     tmp_path: Path,
 ) -> None:
     run = tmp_path / "runs" / "stopped"
-    process = begin([SZILARD, *command(run, "--researcher", "random", attempts=4)])
+    process = begin([SZILARD, *command(run, "--researcher", "random", attempts=5, workers=2)])
     wait_for(process, "train", 1)
     os.killpg(process.pid, signal.SIGINT)
     process.communicate(timeout=60)
     patch = patch_of(run, tmp_path / "idea.diff", "6e-4")
     told = done("attempt", run, "--from", patch)
-    assert "Your change is attempt 2, " in told
-    assert researchers(run) == {1: "random", 2: "person"}
+    made = [*researchers(run).values()]
+    assert f"Your change is attempt {len(made)}, " in told
+    assert len(made) <= 3
+    assert made == ["random"] * (len(made) - 1) + ["person"]
     assert not (run / "confirmation.json").exists()
     done("resume", run)
-    assert [*researchers(run).values()] == ["random", "person", "random", "random"]
+    assert [*researchers(run).values()] == made + ["random"] * (5 - len(made))
     assert agrees(run)
 
 
@@ -272,3 +217,19 @@ def test_who_cannot_read_is_told_of_and_a_note_needs_its_attempt(ended_once: Pat
     assert "researcher is random, which reads no words" in done("steer", ended_once, "Try advantages")
     assert "has no attempt 9" in refused("note", ended_once, "9", "What of this?")
     assert "The text is empty" in refused("steer", ended_once, "  ")
+
+
+def test_the_program_of_the_docs_researches_in_the_sandbox_and_its_proposal_is_kept(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "coding-agents.md").read_text()
+    script = tmp_path / "agent.sh"
+    script.write_text(page.partition("```sh\n#!/bin/sh\n")[2].partition("```")[0] + "echo done >&2\n")
+    run = tmp_path / "runs" / "programmed"
+    words = command(run, "--researcher", "command", "--researcher-command", f"sh {script}", attempts=2)
+    words[words.index("none")] = "auto"
+    assert f"sh {script}" in done(*words)
+    assert (trailer(run, 1, "Verdict"), researchers(run)) == ("kept", {1: "command", 2: "command"})
+    assert trailer(run, 2, "Verdict") == "refused"
+    assert "Nothing was changed" in trailer(run, 2, "Reason")
+    conversation = git(run, "show", "refs/szilard/evidence:attempts/0001/conversation.jsonl")
+    assert json.loads(conversation)["reply"].strip() == "done"
+    assert agrees(run)
