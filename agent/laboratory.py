@@ -105,10 +105,14 @@ class Laboratory:
         )
 
     def _remarks(self, number: int) -> tuple[Remark, ...]:
-        """What a person had said when the attempt was first proposed, or until now."""
-        remarks = read_remarks(self.directory)
-        folder = self.directory / "attempts" / f"{number:04d}"
-        heard = AttemptFolder(self.directory, number).heard if folder.exists() else None
+        """What a person had said when the attempt was first proposed, or until now.
+
+        A run that replays another's replies hears what was said to that one: the questions are the same.
+        """
+        run = Path(self.settings.replays or self.directory)
+        remarks = read_remarks(run)
+        asked = (run / "attempts" / f"{number:04d}").exists()
+        heard = AttemptFolder(run, number).heard if asked else None
         return remarks if heard is None else remarks[:heard]
 
     def _editable_files(self, commit: str) -> Mapping[str, str]:

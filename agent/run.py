@@ -217,7 +217,7 @@ class Run:
         return self.ending.finish(baseline)
 
     def try_offers(self) -> None:
-        researcher = researcher_of(self.settings, self.directory)
+        researcher = researcher_of(self.settings, self.directory, self.observer)
         baseline = self._baseline(self._assess())
         laboratory, budget = self.laboratory(baseline, researcher), self.ending.budget(baseline)
         self._attempts(laboratory, budget, offers_only=True)

@@ -25,6 +25,17 @@ def test_an_attempt_is_asked_again_with_the_words_that_it_was_first_asked_with(t
     assert not (tmp_path / "attempts" / "0002").exists()
 
 
+def test_a_run_that_replays_another_hears_what_was_said_to_that_one(tmp_path: Path) -> None:
+    replayed = build_laboratory(tmp_path / "replayed").directory
+    add_remark(replayed, "Try advantages")
+    laboratory = build_laboratory(tmp_path / "replaying")
+    settings = laboratory.settings.model_copy(update={"replays": str(replayed)})
+    add_remark(laboratory.directory, "Not heard")
+    replaying = replace(laboratory, settings=settings)
+    remarks = replaying.context(1, 0, laboratory.baseline).remarks
+    assert [one.text for one in remarks] == ["Try advantages"]
+
+
 def test_the_prompt_tells_notes_from_steering_inside_a_fence() -> None:
     remarks = (
         Remark(attempt=None, text="Leave the rate ```alone```", created="2026-11-29"),
