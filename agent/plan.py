@@ -22,7 +22,7 @@ from agent.adapter_check import require_sound
 from agent.measure import policy_hash
 from agent.researchers.base import Researcher
 from agent.seeds import every_seed
-from agent.settings import GuardSetting, Researchers, RunSettings, TrainingSettings
+from agent.settings import ASKING_A_MODEL, GuardSetting, Researchers, RunSettings, Search, TrainingSettings
 from environments.base import EnvironmentSpec, SzilardError
 from environments.registry import is_path, load
 from workspaces.redaction import redacted
@@ -39,6 +39,7 @@ _PROPOSES = {
     "language-model": "language model {model}",
     "random": "chance, out of the catalogue",
     "tpe": "Optuna's TPE sampler, out of the catalogue",
+    "hybrid": "Optuna's TPE sampler; language model {model} may overrule 3 of 10 trials",
 }
 
 
@@ -84,7 +85,7 @@ def plan(
         raise InvalidOption('The goal is empty: say in words what should get better, e.g. szilard run "…".')
     if attempts < 1:
         raise InvalidOption("A run needs at least 1 attempt.")
-    if researcher != "language-model" and (tokens or dollars or price):
+    if researcher not in ASKING_A_MODEL and (tokens or dollars or price):
         raise InvalidOption(
             f"--tokens, --dollars and --price bound a language model; the {researcher} researcher asks none."
         )
@@ -131,7 +132,7 @@ def plan(
         confirmation_seeds=max(LEAST_CONFIRMATION_SEEDS, 4 * training.seeds // 3),
         researcher=cast(Researchers, researcher),
         model=model,
-        search=cast(Literal["hill-climb"], search),
+        search=cast(Search, search),
         keep_policies=keep_policies,
         force=force,
         controls=own_controls.names_of(controls, load(training.environment)) if controls else (),
@@ -286,17 +287,19 @@ def researcher_of(settings: RunSettings, directory: Path | None = None) -> Resea
     Raises:
         SzilardError: a language model that cannot be reached with these settings.
     """
-    if settings.researcher == "language-model":
+    if settings.researcher in ("tpe", "hybrid") and find_spec("optuna") is None:
+        raise InvalidOption(f"--researcher {settings.researcher} needs Optuna: pip install 'szilard[tpe]'.")
+    if settings.researcher in ASKING_A_MODEL:
         from agent.researchers.allowance import Allowance, Bounds
+        from agent.researchers.hybrid import HybridResearcher
         from agent.researchers.language_model import LanguageModelResearcher
 
         if settings.model is None:
-            raise InvalidOption("--researcher language-model needs --model NAME.")
+            raise InvalidOption(f"--researcher {settings.researcher} needs --model NAME.")
         allowed = settings.allowed
         allowance = Allowance(directory, Bounds(allowed.tokens, allowed.dollars, settings.price))
-        return LanguageModelResearcher(settings.model, allowance=allowance)
-    if settings.researcher == "tpe" and find_spec("optuna") is None:
-        raise InvalidOption("--researcher tpe needs Optuna: pip install 'szilard[tpe]'.")
+        model = LanguageModelResearcher(settings.model, allowance=allowance)
+        return HybridResearcher(model) if settings.researcher == "hybrid" else model
     from agent.researchers import blind, catalogue
 
     if settings.researcher == "tpe":

@@ -18,7 +18,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from environments.base import Score, SzilardError
 
-Researchers = Literal["catalogue", "language-model", "random", "tpe"]
+Researchers = Literal["catalogue", "language-model", "random", "tpe", "hybrid"]
+Search = Literal["hill-climb", "tree"]
+AT_ONCE = ("catalogue", "random", "tpe")
+ASKING_A_MODEL = ("language-model", "hybrid")
 
 RUN_FILE = "run.json"
 KEY_FILE = ".key"
@@ -120,7 +123,7 @@ class RunSettings(TrainingSettings):
     confirmation_seeds: int = Field(ge=2)
     researcher: Researchers
     model: str | None = None
-    search: Literal["hill-climb"] = "hill-climb"
+    search: Search = "hill-climb"
     alpha: float = Field(default=0.1, gt=0, lt=1)
     keep_policies: bool = False
     force: bool = Field(default=False, description="the run goes on although its domain is unsuitable")
@@ -132,6 +135,13 @@ class RunSettings(TrainingSettings):
     def allowed(self) -> RunSettings | Extension:
         """What bounds the run now: attempts, minutes, training seconds, tokens and dollars in all."""
         return self.extensions[-1] if self.extensions else self
+
+    @property
+    def rounds_at_once(self) -> int:
+        """2 where the next round is proposed while this one trains: a researcher that takes its time would
+        else keep several workers waiting.
+        """
+        return 1 if self.workers == 1 or self.researcher in AT_ONCE else 2
 
     def stretch_before(self, number: int) -> int:
         """The last attempt of the stretches before that of `number`; 0 in the first."""

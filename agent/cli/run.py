@@ -121,17 +121,18 @@ def _price(ctx: click.Context, parameter: click.Parameter, given: str | None) ->
 )
 @click.option(
     "--researcher",
-    type=click.Choice(["catalogue", "language-model", "random", "tpe"]),
-    help="Who proposes; random and tpe are baselines that know options, not meanings."
+    type=click.Choice(["catalogue", "language-model", "random", "tpe", "hybrid"]),
+    help="Who proposes; random and tpe are baselines that know options, not meanings, hybrid is tpe overruled"
+    " now and then by --model."
     "  [default: catalogue; language-model with --model]",
 )
 @click.option("--model", help="Language model that proposes; needs OPENAI_API_KEY or OPENAI_BASE_URL.")
 @click.option(
     "--search",
-    type=click.Choice(["hill-climb"]),
+    type=click.Choice(["hill-climb", "tree"]),
     default="hill-climb",
     show_default=True,
-    help="Which attempt to build on.",
+    help="Which attempt to build on: the best one kept, or in a tree any that was scored.",
 )
 @click.option(
     "--control",
@@ -200,12 +201,14 @@ def command(
       szilard run "Answer more in up to 16 tries" --environment reasoning_gym:spell_backward
       szilard run "Answer more in up to 16 tries" --environment reasoning_gym:maze --policy ./my-model
     """
-    if researcher not in (None, "language-model") and model is not None:
+    from agent.settings import ASKING_A_MODEL
+
+    if researcher not in (None, *ASKING_A_MODEL) and model is not None:
         raise click.UsageError(
             f"--model names a language model, but --researcher is {researcher}: leave one away."
         )
-    if researcher == "language-model" and model is None:
-        raise click.UsageError("--researcher language-model needs --model NAME.")
+    if researcher in ASKING_A_MODEL and model is None:
+        raise click.UsageError(f"--researcher {researcher} needs --model NAME.")
 
     from agent import own_controls
     from agent import run as engine

@@ -137,6 +137,7 @@ def _render(context: Context, shown: _Shown) -> str:
         left=str(max(context.attempts - context.attempt, 0)),
         standing=_standing(context),
         diagnostics=_diagnostics(context),
+        optimiser=f"# What the optimiser believes\n{context.optimiser}\n\n" if context.optimiser else "",
         history=_history(context, shown.rows),
         predictions=track_record(_attempts(context)),
         parent=str(context.parent),
@@ -179,6 +180,21 @@ def _standing(context: Context) -> str:
             f"Incumbent (attempt {incumbent.number}): score {_score(incumbent, context)}"
             f"{_final(incumbent.entropy, context)}."
         )
+    if context.parent != incumbent.number:
+        lines.append(
+            f"The search has gone to another branch: your proposal is built on attempt {context.parent}, "
+            "and has to beat the incumbent."
+        )
+    if context.unseen:
+        lines.append(
+            f"Proposals made at this moment, which you are not shown: {context.unseen}. "
+            "Take a direction of your own."
+        )
+    if context.stalled:
+        lines.append(
+            f"The last {context.stalled} attempts kept nothing: propose a structural change, such as another "
+            "mechanism, not another value of what was tried."
+        )
     noise = "not known" if context.noise is None else f"{context.noise:.3g}"
     lines.append(f"Noise (standard deviation of the baseline's score over seeds): {noise}.")
     if context.spec.trains_policy:
@@ -208,7 +224,7 @@ def _history(context: Context, rows: tuple[str, ...]) -> str:
 def _row(entry: HistoryEntry, parent: HistoryEntry | None, context: Context) -> str:
     verdict = entry.verdict or "in flight, no verdict yet"
     lines = [
-        f"attempt {entry.number} on {entry.parent} by {entry.researcher}: {verdict}",
+        f"attempt {entry.number} on {entry.parent}{_against(entry)} by {entry.researcher}: {verdict}",
         f"  hypothesis: {_line(entry.hypothesis)}",
         f"  predicted: score change {_change(entry.predicted_score_change)}"
         f"{_final(entry.predicted_entropy, context)}",
@@ -228,6 +244,10 @@ def _row(entry: HistoryEntry, parent: HistoryEntry | None, context: Context) -> 
     if parent is not None and parent.files and entry.files:
         lines += _changes(parent.files, entry.files)
     return "\n".join(lines) + "\n"
+
+
+def _against(entry: HistoryEntry) -> str:
+    return "" if entry.against == entry.parent else f" against {entry.against}"
 
 
 def _changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
