@@ -15,6 +15,7 @@ from agent.in_force import moved_controls
 from agent.researchers.base import Context, HistoryEntry
 from agent.researchers.configuration import RECIPE
 from workspaces.plain_text import fenced
+from workspaces.syntax import parse
 
 SETTINGS = 3
 
@@ -82,7 +83,7 @@ def _told(settings: Mapping[str, list[int]]) -> str:
 def _constants(recipe: str) -> Mapping[str, str]:
     """Name -> number of the recipe's plain assignments."""
     try:
-        body = ast.parse(recipe).body
+        body = parse(recipe).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return {}
     found: dict[str, str] = {}
