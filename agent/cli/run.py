@@ -113,7 +113,7 @@ def _price(ctx: click.Context, parameter: click.Parameter, given: str | None) ->
     callback=_price,
     metavar="IN/OUT",
     help="Dollars for a million tokens of prompts and of replies, such as 0.15/0.60."
-    "  [default: the list price, where docs/models.md names one]",
+    "  [default: the list price, where one is known]",
 )
 @click.option(
     "--seeds",
