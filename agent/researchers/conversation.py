@@ -60,19 +60,30 @@ class Conversation:
 
     def find(self, model: str, turns: tuple[Turn, ...]) -> Exchange | None:
         """The stored exchange of an equal request that has a reply."""
-        return self.last(lambda exchange: exchange.model == model and exchange.turns == turns)
+        return reply_to(turns, model, self._stored())
 
     def last(self, wanted: Callable[[Exchange], bool]) -> Exchange | None:
         """The latest exchange that has a reply and is `wanted`."""
+        return _last(self._stored(), wanted)
+
+    def _stored(self) -> bytes:
         try:
-            lines = self._path.read_bytes().splitlines()
+            return self._path.read_bytes()
         except FileNotFoundError:
-            return None
-        for line in reversed(lines):
-            exchange = _parse(line)
-            if exchange is not None and exchange.reply is not None and wanted(exchange):
-                return exchange
-        return None
+            return b""
+
+
+def reply_to(turns: tuple[Turn, ...], model: str, stored: bytes) -> Exchange | None:
+    """The exchange of an equal request that has a reply, in a conversation as it is `stored`."""
+    return _last(stored, lambda exchange: exchange.model == model and exchange.turns == turns)
+
+
+def _last(stored: bytes, wanted: Callable[[Exchange], bool]) -> Exchange | None:
+    for line in reversed(stored.splitlines()):
+        exchange = _parse(line)
+        if exchange is not None and exchange.reply is not None and wanted(exchange):
+            return exchange
+    return None
 
 
 def _ends_a_line(path: Path) -> bool:

@@ -23,7 +23,7 @@ from agent.confirm import CONFIRMATION_FILE, read_confirmation
 from agent.events import Message, Observer
 from agent.run import create, resume
 from agent.seeds import every_seed
-from agent.settings import RunSettings
+from agent.settings import ASKING_A_MODEL, RunSettings
 from agent.state_files import read_json
 from agent.trials import OtherComparison
 from environments.base import Split
@@ -82,7 +82,7 @@ def plan_runs(settings: RunSettings, researchers: Sequence[str], runs: int) -> l
                 "name": f"{researcher}-{seed}",
                 "researcher": researcher,
                 "seed": seed,
-                "model": settings.model if researcher in ("language-model", "hybrid") else None,
+                "model": settings.model if researcher in ASKING_A_MODEL else None,
             }
         )
         for seed in range(settings.seed, settings.seed + runs)
