@@ -23,6 +23,7 @@ from agent.trace import read_trace
 from environments.base import Split
 from workspaces.controls import shipped_controls
 from workspaces.review.entropy import DIAGNOSIS_FILE, block, diagnosis_path, read_diagnosis, sentence
+from workspaces.syntax import parse
 
 COVARIANCE_CONTROLS = frozenset({"ClipCov", "KlCov"})
 HOLDING_FLAGS = ("moves_entropy", "needs_reference")
@@ -88,7 +89,7 @@ def averages_in(files: Mapping[str, str]) -> frozenset[str]:
 
 def _called(files: Mapping[str, str]) -> frozenset[str]:
     try:
-        nodes = list(ast.walk(ast.parse(files.get(ENTROPY_CONTROL, ""))))
+        nodes = list(ast.walk(parse(files.get(ENTROPY_CONTROL, ""))))
     except (SyntaxError, ValueError, RecursionError):
         return frozenset()
     calls = [node.func for node in nodes if isinstance(node, ast.Call)]

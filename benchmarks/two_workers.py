@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -134,8 +134,11 @@ def watched_run(folder: Path, attempts: int, workers: int, researcher: str, wait
         keep_policies=False,
     )
     watched = Watched(folder / settings.name, attempts)
-    with suppress(engine.Interrupted):
+    try:
         engine.start(settings, folder, watched.observe)
+    except engine.Interrupted:
+        if watched.verdicts < attempts:
+            raise
     told = f"{researcher}{f' of {wait:g} s' if wait else ''}, {workers} worker{'s' * (workers > 1)}"
     print(
         f"{told}: {attempts} attempts in {watched.seconds:.1f} s, "

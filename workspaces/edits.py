@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from environments.base import SzilardError, matches
 from workspaces.plain_text import hidden
+from workspaces.syntax import parse
 
 LARGEST_FILE = 256 * 1024
 _NEAR_LINES = 12
@@ -188,7 +189,7 @@ def _digest_of_python(text: str) -> str | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            module = ast.parse(text)
+            module = parse(text)
         for node in ast.walk(module):
             if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
                 if ast.get_docstring(node, clean=False) is not None:

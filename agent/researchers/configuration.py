@@ -17,6 +17,7 @@ from itertools import combinations
 from agent.researchers.control_table import CONTROLS, SEVERAL, Control, Table, go_together
 from workspaces.controls import KINDS, Kind
 from workspaces.edits import Edit
+from workspaces.syntax import parse
 
 RECIPE = "recipe.py"
 ENTROPY_CONTROL = "entropy_control.py"
@@ -196,7 +197,7 @@ def _tuple(written: Sequence[str]) -> str:
 
 def _constants(source: str) -> Mapping[str, ast.expr] | None:
     try:
-        module = ast.parse(source)
+        module = parse(source)
     except (SyntaxError, ValueError):
         return None
     found: dict[str, ast.expr] = {}
