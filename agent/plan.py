@@ -45,7 +45,7 @@ _PROPOSES = {
     "random": "chance, out of the catalogue",
     "tpe": "Optuna's TPE sampler, out of the catalogue",
     "command": "a program of yours, in the sandbox: {model}",
-    "hybrid": "Optuna's TPE sampler; language model {model} may overrule 3 of 10 trials",
+    "hybrid": "Optuna's TPE sampler; language model {model}, {price}, may overrule 3 of 10 trials",
 }
 
 

@@ -13,6 +13,9 @@ _LOCK = threading.Lock()
 
 
 def parse(source: str, filename: str = "<unknown>") -> ast.Module:
-    """What `ast.parse` gives and raises."""
+    """What `ast.parse` gives and raises; once more where a library was reading at the same time."""
     with _LOCK:
-        return ast.parse(source, filename)
+        try:
+            return ast.parse(source, filename)
+        except SystemError:
+            return ast.parse(source, filename)

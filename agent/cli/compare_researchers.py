@@ -89,12 +89,13 @@ def command(
     from agent.cli.view import open_view
     from agent.opening import Interrupted
     from agent.plan import plan
+    from agent.settings import ASKING_A_MODEL
     from agent.studies.researchers import plan_runs, run_all
     from agent.studies.researchers_files import markdown, write_researchers
     from agent.trials import SETTINGS_FILE, claim
 
     names = tuple(dict.fromkeys(researchers)) or RESEARCHERS[:3]
-    asks = [name for name in names if name in ("language-model", "hybrid")]
+    asks = [name for name in names if name in ASKING_A_MODEL]
     if asks and model is None:
         raise click.UsageError(f"{asks[0]} needs --model NAME.")
     planned_by = max(names, key=lambda name: (name in asks, name == "tpe"))

@@ -23,7 +23,7 @@ from agent.confirm import CONFIRMATION_FILE, read_confirmation
 from agent.events import Message, Observer
 from agent.run import create, resume
 from agent.seeds import every_seed
-from agent.settings import RunSettings
+from agent.settings import ASKING_A_MODEL, RunSettings
 from agent.state_files import read_json
 from agent.trials import OtherComparison
 from environments.base import Split
@@ -82,7 +82,7 @@ def plan_runs(settings: RunSettings, researchers: Sequence[str], runs: int) -> l
                 "name": f"{researcher}-{seed}",
                 "researcher": researcher,
                 "seed": seed,
-                "model": settings.model if researcher in ("language-model", "hybrid") else None,
+                "model": settings.model if researcher in ASKING_A_MODEL else None,
             }
         )
         for seed in range(settings.seed, settings.seed + runs)
@@ -117,14 +117,13 @@ def run_all(planned: Iterable[RunSettings], directory: Path, observer: Observer)
 
 
 def share_baseline(source: Path, target: Path) -> None:
-    """Give a new run what an ended one of the same seed has measured beside its attempts; idempotent.
+    """Give a new run what an ended one of the same seed has measured of the baseline; idempotent.
 
-    That is the baseline, whose training seconds are charged to both, and the frontier of a run that kept
-    nothing, which a run draws beyond what it may spend on attempts.
+    Its training seconds are charged to both. On seeds that only the races of one run asked for, and of
+    other code, such as the frontier's, nothing is shared: the other run would have it for nothing.
     """
     seeds = every_seed(RunSettings.read(source).seeds)
-    rows = [row for row in _rows(source / ENDED_FILE) if _is_shared(row, seeds)]
-    charged = {row["key"] for row in rows if row["folder"] == BASELINE_FOLDER}
+    charged = {row["key"] for row in _rows(source / ENDED_FILE) if _is_baseline(row, seeds)}
     for name in (BEGUN_FILE, ENDED_FILE):
         kept = [row for row in _rows(source / name) if row.get("key") in charged]
         (target / name).write_text("".join(f"{json.dumps(row)}\n" for row in kept))
@@ -132,21 +131,18 @@ def share_baseline(source: Path, target: Path) -> None:
         inside = Path("attempts", BASELINE_FOLDER, f"{Split.SELECTION}-{seed}")
         if (source / inside).exists():
             shutil.copytree(source / inside, target / inside, symlinks=True, dirs_exist_ok=True)
-    measured = MeasurementStore(source / "measurements").all()
+    measured = [one for one in MeasurementStore(source / "measurements").all() if one.key.seed in seeds]
     trees = {one.key.tree for one in measured if one.key.digest in charged}
-    keys, store = {row["key"] for row in rows}, MeasurementStore(target / "measurements")
+    store = MeasurementStore(target / "measurements")
     for one in measured:
-        is_snapshot = one.key.tree in trees and one.key.split.startswith(f"{Split.SELECTION} after")
-        if one.key.digest in keys or is_snapshot:
+        if one.key.tree in trees:
             store.put(one)
 
 
-def _is_shared(row: Mapping[str, Any], seeds: Sequence[int]) -> bool:
-    """Whether a training was of the baseline, on the seeds of every run, or of the frontier."""
-    folder = str(row.get("folder", ""))
-    if folder == BASELINE_FOLDER:
-        return row.get("split") == Split.SELECTION and row.get("seed") in seeds
-    return not folder.isdecimal() and not folder.startswith("attempt-")
+def _is_baseline(row: Mapping[str, Any], seeds: Sequence[int]) -> bool:
+    """Whether a training was of the baseline, on the seeds that it is measured on at the start of a run."""
+    of_selection = row["folder"] == BASELINE_FOLDER and row["split"] == Split.SELECTION
+    return of_selection and row["seed"] in seeds
 
 
 def course_of(run: Path) -> Course:

@@ -130,7 +130,6 @@ def test_a_run_shares_the_baseline_and_is_charged_for_it_but_learns_nothing_of_a
     assert shared == {
         ("baseline", "selection", 1),
         ("baseline", "selection after 60 updates", 0),
-        ("frontier", "selection", 1),
     }
     for name in ("trainings.jsonl", "trained.jsonl"):
         assert [json.loads(line) for line in (target / name).read_text().splitlines()] == rows[:1]
