@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.closing import ClosingTraining, InParallel, measure_all
+from agent.closing_seeds import ClosingSeeds
 from agent.confirmation import BASELINE, confirmation_of
 from agent.events import Message, Observer
 from agent.history import History
@@ -25,7 +26,6 @@ from environments.base import Environment, FrontierPoint, Split, SzilardError
 from workspaces.ledger import Ledger
 
 CONFIRMATION_FILE = "confirmation.json"
-FRONTIER_SEEDS = 5
 WRITTEN = (
     *("baseline", "winner", "change", "interval", "confirmed", "reason", "guards", "metrics", "frontier"),
     *("above_frontier", "frontier_reason", "opened", "selection_change", "hypothesis"),
@@ -34,7 +34,10 @@ WRITTEN = (
 
 @dataclass(frozen=True)
 class Confirming:
-    """What the confirmation of a run works with; `seeds` are all that selection may have used."""
+    """What the confirmation of a run works with.
+
+    `seeds` are all that selection may have used, `closing` how many fresh ones there are time for.
+    """
 
     directory: Path
     settings: RunSettings
@@ -44,12 +47,7 @@ class Confirming:
     history: History
     observer: Observer
     seeds: Sequence[int]
-
-    @staticmethod
-    def trainings(settings: RunSettings, environment: Environment) -> int:
-        """How many trainings a confirmation costs."""
-        points = len(environment.frontier())
-        return 2 * settings.confirmation_seeds + points * _frontier_seeds(settings)
+    closing: ClosingSeeds
 
 
 @dataclass(frozen=True)
@@ -173,7 +171,10 @@ def _openings(directory: Path, seal: int | None = None) -> int:
 
 def _contenders(confirming: Confirming, winner: int, split: Split) -> list[Contender]:
     settings, ledger = confirming.settings, confirming.ledger
-    count, first = settings.confirmation_seeds, _openings(confirming.directory) * settings.confirmation_seeds
+    count, first = (
+        confirming.closing.confirmation,
+        _openings(confirming.directory) * settings.confirmation_seeds,
+    )
     fresh = range(first, first + count) if winner else range(1, settings.seeds + 1)
     contenders = [Contender(BASELINE, ledger.tags()["baseline"], list(fresh))]
     if winner:
@@ -181,7 +182,7 @@ def _contenders(confirming: Confirming, winner: int, split: Split) -> list[Conte
     files = confirming.history.files(ledger.incumbent())
     for index, point in enumerate(confirming.environment.frontier(files)):
         commit = ledger.commit_frontier(index, point.label, point.files)
-        contenders.append(Contender(point.label, commit, list(fresh)[: _frontier_seeds(settings)], point))
+        contenders.append(Contender(point.label, commit, list(fresh)[: confirming.closing.frontier], point))
     return contenders
 
 
@@ -246,10 +247,6 @@ def _selection_change(confirming: Confirming, contenders: Sequence[Contender]) -
             return None
         means.append(statistics.fmean(m.score.metrics[settings.metric].value for m in measured))
     return means[1] - means[0]
-
-
-def _frontier_seeds(settings: RunSettings) -> int:
-    return min(FRONTIER_SEEDS, settings.confirmation_seeds)
 
 
 def _slug(label: str) -> str:

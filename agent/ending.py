@@ -13,6 +13,7 @@ from typing import Any
 from agent import ablation
 from agent.budget import Budget, Reserve, longest_training, reserve, seconds_each
 from agent.closing import InParallel
+from agent.closing_seeds import measured_closing_seeds
 from agent.confirm import CONFIRMATION_FILE, Confirming, confirm, read_confirmation, reopen
 from agent.events import Observer
 from agent.history import History
@@ -41,7 +42,7 @@ class Ending:
 
     def budget(self, baseline: Mapping[int, Measurement]) -> Budget:
         """What attempts may spend, so that the end can be paid for."""
-        closing = Confirming.trainings(self.settings, self.environment)
+        closing = measured_closing_seeds(self.directory, self.settings, self.environment).trainings
         kept_back = reserve(seconds_each(baseline), longest_training(baseline), closing, self.settings)
         return Budget(self.directory, self.settings, self.clock, kept_back)
 
@@ -99,6 +100,7 @@ class Ending:
             self.history,
             self.observer,
             every_seed(self.settings.seeds, block_after(self.history.race_outcomes())),
+            measured_closing_seeds(self.directory, self.settings, self.environment),
         )
 
     def _affords_ablation(self, confirming: Confirming, baseline: Mapping[int, Measurement]) -> bool:

@@ -14,10 +14,11 @@ from pathlib import Path
 from statistics import fmean
 
 from agent.budget import reserve
-from agent.confirm import CONFIRMATION_FILE, Confirming, next_record, read_confirmation
+from agent.closing_seeds import measured_closing_seeds
+from agent.confirm import CONFIRMATION_FILE, next_record, read_confirmation
 from agent.decision import alpha_for_entrant, expected_entrants
 from agent.history import History
-from agent.measure import sealed_seed
+from agent.measurement_keys import sealed_seed
 from agent.opening import REPOSITORY, environment_of
 from agent.seeds import EXTENDED
 from agent.settings import Extension, RunSettings
@@ -129,7 +130,7 @@ def _bounds(
     spent = read_spent(directory, settings.price)
     rows = read_json(directory / "baseline.json", "seeds")["seeds"]
     seconds = [row["seconds"] for row in rows]
-    closing = Confirming.trainings(settings, environment)
+    closing = measured_closing_seeds(directory, settings, environment).trainings
     kept_back = reserve(fmean(seconds), max(seconds), closing, settings)
     used_and_needed = {
         "minutes": (Clock(clock).seconds / 60, kept_back.seconds / 60),

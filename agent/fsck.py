@@ -21,6 +21,7 @@ from agent.opening import REPOSITORY
 from agent.seeds import SCREENING_SEED
 from agent.settings import RunSettings
 from environments.base import SzilardError
+from workspaces.attempt_index import INDEX_FILE, differences
 from workspaces.attempts import AttemptRecord
 from workspaces.git_command import GitCommand
 from workspaces.ledger import Ledger, LedgerError
@@ -77,6 +78,7 @@ def check(directory: Path) -> list[Finding]:
     read = _Read(directory, settings, ledger, attempts, measurements)
     checks: dict[str, Callable[[_Read], tuple[str, list[Fault]]]] = {
         "attempts": _attempts,
+        "listing": _listing,
         "main": _main,
         "figures": _figures,
         "evidence": _evidence,
@@ -117,6 +119,14 @@ def _objects(repository: Path) -> Finding:
     return Finding(
         "git objects", f"all that {len(refs)} refs name is whole", [Fault(line, mending) for line in told]
     )
+
+
+def _listing(read: _Read) -> tuple[str, list[Fault]]:
+    """Whether the cache that `szilard log` reads says what the commits say."""
+    git_directory = read.ledger.git.git_directory
+    mending = f"rm {shlex.quote(str(git_directory / INDEX_FILE))}"
+    faults = differences(git_directory, {attempt.number: attempt for attempt in read.attempts})
+    return "the index of attempts agrees", [Fault(fault, mending) for fault in faults]
 
 
 def _measurements(folder: Path) -> tuple[dict[str, Measurement], Finding]:

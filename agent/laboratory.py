@@ -100,7 +100,7 @@ class Laboratory:
             spec=self.spec,
             attempt=number,
             attempts=self.settings.allowed.attempts,
-            seed=self.measurer.derived(f"propose:{self.settings.seed}:{number}"),
+            seed=self.measurer.derived.number(f"propose:{self.settings.seed}:{number}"),
             parent=parent,
             files=files,
             protected_files=self._protected_files(commit, files),

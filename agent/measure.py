@@ -5,8 +5,6 @@ Owns the way from a commit to a stored measurement; what follows from one is for
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 import math
 import os
@@ -14,7 +12,6 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -27,6 +24,7 @@ from agent.failures import (
     Untrusted,
     raise_failure,
 )
+from agent.measurement_keys import Derived, content_hash, policy_hash, snapshot_key
 from agent.scorer import Scorer, ScoringFailed
 from agent.settings import TrainingSettings
 from agent.trace import law_of, read_trace
@@ -66,6 +64,7 @@ class Measurer:
         self.ledger = ledger
         self.store = store
         self.scorer = scorer
+        self.derived = Derived(settings)
         self.trainer = Trainer(settings, environment, executor, rewards)
         self._commands: Commands | None = None
         if isinstance(environment, CommandEnvironment):
@@ -75,7 +74,7 @@ class Measurer:
         source = settings.environment
         self._domain = f"{environment.spec.name} {environment.spec.version}"
         if is_path(source):
-            self._domain += f" {_hash_of([Path(source)])}"
+            self._domain += f" {content_hash([Path(source)])}"
         if rewards != "task":
             self._domain += f", {rewards} rewards"
         self._notes = threading.Lock()
@@ -181,7 +180,7 @@ class Measurer:
         def score(updates: int, policy: Path, seconds: float) -> Score | None:
             return self._score_snapshot(snapshot_key(key, updates), policy, seconds)
 
-        number = self.derived(f"train:{split}:{seed}")
+        number = self.derived.number(f"train:{split}:{seed}")
         try:
             outcome = self.trainer.train(key.digest, subject, unnamed, number, watch, score, ended)
         finally:
@@ -200,7 +199,10 @@ class Measurer:
         if touched:
             raise Untrusted(f"Files changed while it trained: {', '.join(touched[:5])}")
         if self._commands is not None:
-            place, told = self._unnamed(f"run {key.digest} {subject.folder}"), self._unseen_seed(split, seed)
+            place, told = (
+                self._unnamed(f"run {key.digest} {subject.folder}"),
+                self.derived.unseen_seed(split, seed),
+            )
             measured = self._commands.run(subject, folder, outcome, place, told)
         seconds = {"wall_seconds": outcome.wall_seconds, "cpu_seconds": outcome.cpu_seconds}
         mark = {"key": key.digest, **seconds, **measured}
@@ -239,12 +241,12 @@ class Measurer:
         started = time.monotonic()
         try:
             if self._commands is not None:
-                told = self._unseen_seed(split, seed)
+                told = self.derived.unseen_seed(split, seed)
                 score, weights = self._commands.score(subject, folder, split, told, mark)
             else:
                 weights = hash_of(policy / WEIGHTS_FILE)
                 opened = self.settings.opened if split is Split.CONFIRMATION else ()
-                tasks = self._tasks_seed(split)
+                tasks = self.derived.tasks_seed(split)
                 score = self._scored(partial(self.scorer.score, policy, split, tasks, opened))
         except InvalidPolicy as error:
             raise TrainingFailed(str(error), early=False) from error
@@ -274,23 +276,8 @@ class Measurer:
         self._train_anew(subject, seed, split)
         return self.score_anew(subject, seed, split)
 
-    def derived(self, purpose: str) -> int:
-        """A 31-bit number for a purpose, equal for runs of an equal `--seed` anywhere."""
-        return _number(f"szilard {self.settings.seed}", purpose)
-
     def _unnamed(self, purpose: str) -> Path:
-        """A folder for a job: code under research sees where it is mounted from; the path tells nothing."""
-        number = _number(self.settings.secret, purpose)
-        return self.store.directory.parent / TRAININGS / f"{number:08x}"
-
-    def _unseen_seed(self, split: Split, seed: int) -> int:
-        """The seed that running and scoring are told: no training can know it."""
-        return _number(self.settings.secret, f"unseen:{split}:{seed}")
-
-    def _tasks_seed(self, split: Split) -> int:
-        """Which tasks are scored."""
-        sealed = split is Split.CONFIRMATION
-        return sealed_seed(self.settings.secret) if sealed else self.derived(f"tasks:{split}")
+        return self.store.directory.parent / TRAININGS / self.derived.folder_name(purpose)
 
     def _score_snapshot(self, key: MeasurementKey, policy: Path, trained_for: float) -> Score | None:
         """The score of a snapshot, made and stored unless it is there; None if it says nothing of the metric.
@@ -301,7 +288,7 @@ class Measurer:
         if found is not None:
             return found.score
         started = time.monotonic()
-        tasks = self._tasks_seed(Split.SELECTION)
+        tasks = self.derived.tasks_seed(Split.SELECTION)
         score = self._scored(partial(self.scorer.score_snapshot, policy, tasks))
         named = {self.settings.metric, score.primary} if score is not None else set()
         if score is None or not named <= score.metrics.keys() or _infinite(score) is not None:
@@ -340,31 +327,12 @@ class Measurer:
             rows.write(json.dumps(row) + "\n")
 
 
-def policy_hash(environment: Environment) -> str:
-    """16 hexadecimal digits over the files of the policy that a domain starts from."""
-    return _hash_of(sorted(environment.starting_policy().iterdir()))
-
-
-def sealed_seed(secret: str) -> int:
-    """Which tasks are sealed: they depend on a secret that enters no sandbox."""
-    return _number(secret, f"tasks:{Split.CONFIRMATION}")
-
-
-def _number(key: str, purpose: str) -> int:
-    return int.from_bytes(hmac.new(key.encode(), purpose.encode(), hashlib.sha256).digest()[:4], "big") >> 1
-
-
 def _infinite(score: Score) -> str | None:
     """The first metric with a figure that is not finite."""
     for name, metric in score.metrics.items():
         if not all(map(math.isfinite, (metric.value, metric.standard_error or 0.0, *metric.per_task))):
             return name
     return None
-
-
-def snapshot_key(key: MeasurementKey, updates: int) -> MeasurementKey:
-    """The key of what a training scored after so many updates."""
-    return replace(key, split=f"{key.split} after {updates} updates")
 
 
 def trained(folder: Path, key: MeasurementKey) -> dict[str, float] | None:
@@ -374,15 +342,3 @@ def trained(folder: Path, key: MeasurementKey) -> dict[str, float] | None:
     except (OSError, ValueError):
         return None
     return mark if mark.get("key") == key.digest else None
-
-
-def _hash_of(files: list[Path]) -> str:
-    """16 hexadecimal digits over names and contents."""
-    digest = hashlib.sha256()
-    for path in files:
-        if path.is_file():
-            digest.update(f"{path.name} {path.stat().st_size}\n".encode())
-            with path.open("rb") as file:
-                while block := file.read(2**20):
-                    digest.update(block)
-    return digest.hexdigest()[:16]

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from agent.events import Event, Observer
-from agent.measure import Measurer, policy_hash
+from agent.measure import Measurer
+from agent.measurement_keys import policy_hash
 from agent.scorer import Scorer
 from agent.settings import TrainingSettings
 from environments.base import Environment, SzilardError

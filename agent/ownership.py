@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
-from agent.settings import RUN_FILE
+from agent.run_file import RUN_FILE
 from environments.base import SzilardError
 from workspaces.redaction import redacted
 from workspaces.review.record import LOCK_FILE

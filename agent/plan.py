@@ -19,8 +19,12 @@ from typing import Literal, cast
 
 from agent import own_controls
 from agent.adapter_check import require_sound
-from agent.measure import policy_hash
+from agent.closing_seeds import LEAST_CONFIRMATION_SEEDS, ClosingSeeds, closing_seeds, planned_closing_seeds
+from agent.events import Observer
+from agent.measurement_keys import policy_hash
+from agent.replaying import replayed, require_alike
 from agent.researchers.base import Researcher
+from agent.researchers.prices import known_price, told
 from agent.seeds import every_seed
 from agent.settings import GuardSetting, Researchers, RunSettings, TrainingSettings
 from environments.base import EnvironmentSpec, SzilardError
@@ -31,12 +35,12 @@ SHOWN_VERSIONS = ("szilard", "torch", "langgraph", "gitpython")
 SCORE_SECONDS = 2.0
 SCREENED_SHARE = 1 / 4
 RACED_SHARE = 1 / 3
-LEAST_CONFIRMATION_SEEDS = 5
 MOST_GUARDS = 3
+FRONTIER_POINTS = 5
 USUAL_WORKERS = 2
 _PROPOSES = {
     "catalogue": "the catalogue (no model, no network)",
-    "language-model": "language model {model}",
+    "language-model": "language model {model}, {price}",
     "random": "chance, out of the catalogue",
     "tpe": "Optuna's TPE sampler, out of the catalogue",
 }
@@ -74,6 +78,7 @@ def plan(
     price: tuple[float, float] | None = None,
     accept_self_reported: bool = False,
     policy: str | None = None,
+    replay: Path | None = None,
 ) -> RunSettings:
     """Check the options of a run.
 
@@ -88,9 +93,14 @@ def plan(
         raise InvalidOption(
             f"--tokens, --dollars and --price bound a language model; the {researcher} researcher asks none."
         )
+    if price is None and replay is not None:
+        price = replayed(replay).price
+    elif price is None and model is not None:
+        price = known_price(model, os.environ)
     if dollars is not None and price is None:
         raise InvalidOption(
-            "--dollars needs --price IN/OUT: dollars for a million tokens, such as 0.15/0.60."
+            f"--dollars needs --price IN/OUT, since no price of {model} is known: dollars for a million "
+            "tokens, such as 0.15/0.60."
         )
     training = plan_training(
         goal=redacted(goal.strip()),
@@ -131,11 +141,13 @@ def plan(
         confirmation_seeds=max(LEAST_CONFIRMATION_SEEDS, 4 * training.seeds // 3),
         researcher=cast(Researchers, researcher),
         model=model,
+        replays=None if replay is None else str(replay.resolve()),
         search=cast(Literal["hill-climb"], search),
         keep_policies=keep_policies,
         force=force,
         controls=own_controls.names_of(controls, load(training.environment)) if controls else (),
     )
+    require_alike(settings)
     researcher_of(settings)
     return settings
 
@@ -206,7 +218,9 @@ def describe(settings: RunSettings) -> list[str]:
     """What a run will optimise, do and cost, one line each."""
     spec = load(settings.environment, settings.policy).spec
     guards = ", ".join(f"{g.metric} may fall by at most {g.tolerance:g}" for g in settings.guards) or "none"
-    who = _PROPOSES[settings.researcher].format(model=settings.model)
+    who = _PROPOSES[settings.researcher].format(model=settings.model, price=told(settings.price))
+    if settings.replays is not None:
+        who = f"the replies of {settings.model} that {settings.replays} holds; nothing is sent"
     first = ", tried before those of the catalogue" if settings.researcher == "catalogue" else ""
     until = f", or {_minutes(settings.minutes)} with the confirmation" if settings.minutes else ""
     if settings.training_seconds:
@@ -226,7 +240,7 @@ def describe(settings: RunSettings) -> list[str]:
         f"Decision: 1 screening seed, then up to {settings.seeds} evidence seeds"
         + (f" to show more than {settings.minimum_effect:+g}; " if settings.minimum_effect else "; ")
         + f"the chance to keep any useless edit is held at {settings.alpha:g} over the run",
-        _confirmation(settings),
+        _confirmation(settings, spec),
         f"Researcher: {who}; search: {settings.search}; seed {settings.seed}",
         *([f"Your controls: {', '.join(settings.controls)}{first}"] if settings.controls else []),
         f"Machine: {_counted(settings.workers, 'worker')} on {settings.device}, sandbox: {settings.sandbox}"
@@ -235,22 +249,35 @@ def describe(settings: RunSettings) -> list[str]:
     ]
 
 
-def _confirmation(settings: RunSettings) -> str:
-    again = f"Confirmation: on {settings.confirmed_on}, {settings.confirmation_seeds} seeds"
+def _confirmation(settings: RunSettings, spec: EnvironmentSpec) -> str:
+    planned, fitting = settings.confirmation_seeds, _closing(settings, spec).confirmation
+    seeds = _counted(planned, "seed")
+    if fitting < planned:
+        seeds = f"about {fitting} seeds, for which there is time (of {planned})"
+    again = f"Confirmation: on {settings.confirmed_on}, {seeds}"
     return f"{again}, beside the frontier of learning rate and length" if settings.trains_policy else again
+
+
+def _closing(settings: RunSettings, spec: EnvironmentSpec) -> ClosingSeeds:
+    """Seeds of the end where a training takes as long as the domain says."""
+    points = FRONTIER_POINTS if settings.trains_policy else 0
+    return closing_seeds(settings, points, spec.seconds_per_attempt + SCORE_SECONDS)
 
 
 def _cost(settings: RunSettings, spec: EnvironmentSpec) -> str:
     """What the whole run takes or, where its minutes or training seconds are fewer, what fits into those."""
-    frontier = 5 * min(5, settings.confirmation_seeds) if settings.trains_policy else 0
-    around = len(every_seed(settings.seeds)) + 2 * settings.confirmation_seeds + frontier
+    baseline, closing = len(every_seed(settings.seeds)), _closing(settings, spec)
     an_attempt = 1 + SCREENED_SHARE * RACED_SHARE * settings.seeds
     pace = settings.workers * 60 / (spec.seconds_per_attempt + SCORE_SECONDS)
 
     def took(trainings: float) -> str:
         return f"{_counted(round(trainings), 'training')}, {_minutes(max(1, round(trainings / pace)))}"
 
-    whole, last_race = around + settings.attempts * an_attempt, settings.seeds
+    last_race = settings.seeds
+    whole = (
+        baseline + planned_closing_seeds(settings, closing.points).trainings + settings.attempts * an_attempt
+    )
+    around = baseline + closing.trainings
     bounds = {
         _minutes(settings.minutes or 0): settings.minutes and settings.minutes * pace,
         f"{_counted(settings.training_seconds or 0, 'second')} of training": settings.training_seconds
@@ -280,8 +307,12 @@ def _counted(count: float, noun: str) -> str:
     return f"{count:g} {noun}{'' if count == 1 else 's'}"
 
 
-def researcher_of(settings: RunSettings, directory: Path | None = None) -> Researcher:
+def researcher_of(
+    settings: RunSettings, directory: Path | None = None, observer: Observer | None = None
+) -> Researcher:
     """Who proposes in this run; `directory` is where it lives, None while it does not.
+
+    `observer` hears how a language model's replies come in.
 
     Raises:
         SzilardError: a language model that cannot be reached with these settings.
@@ -289,12 +320,16 @@ def researcher_of(settings: RunSettings, directory: Path | None = None) -> Resea
     if settings.researcher == "language-model":
         from agent.researchers.allowance import Allowance, Bounds
         from agent.researchers.language_model import LanguageModelResearcher
+        from agent.researchers.stored_replies import StoredReplies
 
         if settings.model is None:
             raise InvalidOption("--researcher language-model needs --model NAME.")
         allowed = settings.allowed
         allowance = Allowance(directory, Bounds(allowed.tokens, allowed.dollars, settings.price))
-        return LanguageModelResearcher(settings.model, allowance=allowance)
+        replies = StoredReplies(Path(settings.replays), settings.model) if settings.replays else None
+        return LanguageModelResearcher(
+            settings.model, replies=replies, allowance=allowance, observer=observer
+        )
     if settings.researcher == "tpe" and find_spec("optuna") is None:
         raise InvalidOption("--researcher tpe needs Optuna: pip install 'szilard[tpe]'.")
     from agent.researchers import blind, catalogue

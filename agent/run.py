@@ -193,7 +193,7 @@ class Run:
         return observe
 
     def to_the_end(self) -> RunSummary:
-        researcher = researcher_of(self.settings, self.directory)
+        researcher = researcher_of(self.settings, self.directory, self.observer)
         start = self._assess()
         baseline = self._baseline(start)
         self._attempts(self.laboratory(baseline, researcher), self.ending.budget(baseline))

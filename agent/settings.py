@@ -16,11 +16,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from agent.run_file import CHECKSUM, RUN_FILE, text_of
 from environments.base import Score, SzilardError
 
 Researchers = Literal["catalogue", "language-model", "random", "tpe"]
 
-RUN_FILE = "run.json"
 KEY_FILE = ".key"
 
 
@@ -120,6 +120,7 @@ class RunSettings(TrainingSettings):
     confirmation_seeds: int = Field(ge=2)
     researcher: Researchers
     model: str | None = None
+    replays: str | None = Field(default=None, description="folder of the run whose replies are given again")
     search: Literal["hill-climb"] = "hill-climb"
     alpha: float = Field(default=0.1, gt=0, lt=1)
     keep_policies: bool = False
@@ -163,7 +164,7 @@ class RunSettings(TrainingSettings):
     def write(self, directory: Path) -> None:
         """Write run.json under a temporary name and rename it."""
         temporary = directory / (RUN_FILE + ".tmp")
-        temporary.write_text(self.model_dump_json(indent=2) + "\n")
+        temporary.write_text(text_of(self.model_dump(mode="json")))
         temporary.chmod(0o600)
         os.replace(temporary, directory / RUN_FILE)
 
@@ -176,7 +177,10 @@ class RunSettings(TrainingSettings):
         """
         path = directory / RUN_FILE
         try:
-            return cls.model_validate(json.loads(path.read_text()))
+            settings = json.loads(path.read_text())
+            if isinstance(settings, dict):
+                settings.pop(CHECKSUM, None)
+            return cls.model_validate(settings)
         except FileNotFoundError:
             raise InvalidRun(
                 f"{directory} is not a run: it has no {RUN_FILE}. List runs with `szilard status`."

@@ -117,7 +117,7 @@ def _trained(found: Opened, settings: TrainingSettings, folder: Path) -> Iterato
 
 def _start(found: Opened) -> Score:
     measurer: Measurer = found.measurer
-    seed = measurer.derived(f"tasks:{Split.SELECTION}")
+    seed = measurer.derived.tasks_seed(Split.SELECTION)
     return measurer.scorer.score(found.environment.starting_policy(), Split.SELECTION, seed)
 
 

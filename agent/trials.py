@@ -119,7 +119,7 @@ class Trials:
         path = self.directory / "start.json"
         if not path.exists():
             measurer = self._measurers["task"]
-            seed = measurer.derived(f"tasks:{Split.SELECTION}")
+            seed = measurer.derived.tasks_seed(Split.SELECTION)
             policy = self.environment.starting_policy()
             write_json(path, measurer.scorer.score(policy, Split.SELECTION, seed).to_json())
         try:

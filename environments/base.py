@@ -124,10 +124,12 @@ class Guard:
 class EnvironmentSpec:
     """What a domain is, in one place; everything a person or a researcher must know before training.
 
-    `budget` is what one training may spend: rollout `tokens` and optimiser `updates`. A change of the metric
-    by less than `minimum_effect` is of no interest, however sure. `trains_policy`: a policy with an entropy
-    is trained; without one nothing is said of entropy. `self_reported`: code that may be edited prints the
-    metric. `deterministic`: a seed changes nothing but timing. `confirmed_on`: what a confirmation rests on.
+    `budget` is what one training may spend: rollout `tokens` and optimiser `updates`. A change of the
+    metric by less than `minimum_effect` is of no interest, however sure; `effect_of_interest` is what
+    research hopes to find, for which an assessment counts the seeds, 0 where the domain does not say.
+    `trains_policy`: a policy with an entropy is trained; without one nothing is said of entropy.
+    `self_reported`: code that may be edited prints the metric. `deterministic`: a seed changes nothing but
+    timing. `confirmed_on`: what a confirmation rests on.
     """
 
     name: str
@@ -146,6 +148,7 @@ class EnvironmentSpec:
     seconds_per_attempt: float
     seeds: int
     minimum_effect: float = 0.0
+    effect_of_interest: float = 0.0
     trains_policy: bool = True
     self_reported: bool = False
     deterministic: bool = False

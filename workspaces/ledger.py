@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from workspaces.attempt_index import AttemptIndex
 from workspaces.attempts import AttemptRecord, read_attempt
 from workspaces.commits import read_commits, write_commit
 from workspaces.git_command import GitCommand, LedgerError
@@ -43,6 +44,7 @@ class Ledger:
         self._revisions = Revisions(self.git)
         self._snapshots = Snapshots(self.git)
         self._records: dict[int, tuple[str, AttemptRecord]] = {}
+        self._index: AttemptIndex | None = None
 
     @classmethod
     def create(cls, path: Path, files: Mapping[str, Path], *, message: str) -> Ledger:
@@ -54,6 +56,7 @@ class Ledger:
             LedgerError: something else lives at `path`, or git failed.
         """
         ledger = cls(path)
+        ledger._index = AttemptIndex(ledger.git.git_directory)
         if ledger._is_whole():
             return ledger
         if is_marked(ledger.git.git_directory) and ledger.git.text("for-each-ref", "--count=1", BRANCHES):
@@ -198,8 +201,14 @@ class Ledger:
         known = self._records.get(number)
         if known is None or known[0] != tip:
             commits = read_commits(self.git, "--first-parent", "-n", "2", tip)
-            known = self._records[number] = tip, read_attempt(number, tip, commits)
+            known = self._remember(number, tip, read_attempt(number, tip, commits))
         return known[1]
+
+    def _remember(self, number: int, tip: str, record: AttemptRecord) -> tuple[str, AttemptRecord]:
+        if self._index is not None:
+            self._index.keep(number, tip, record)
+        self._records[number] = tip, record
+        return self._records[number]
 
     def attempts(self) -> list[AttemptRecord]:
         """All attempts by number, those that are not finished included.
@@ -217,7 +226,7 @@ class Ledger:
         every = read_commits(self.git, "--branches=attempts/*") if len(unread) > _READ_ONE_BY_ONE else None
         for number, tip in unread.items():
             commits = every or read_commits(self.git, "--first-parent", "-n", "2", tip)
-            records[number] = self._records[number] = tip, read_attempt(number, tip, commits)
+            records[number] = self._remember(number, tip, read_attempt(number, tip, commits))
         return [records[number][1] for number in sorted(tips)]
 
     def incumbent(self) -> str:

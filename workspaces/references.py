@@ -6,6 +6,8 @@ that refs live in.
 
 from __future__ import annotations
 
+import os
+import re
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +23,8 @@ _WATCHED = (
     "refs/tags",
     "refs/szilard",
 )
+_BRANCHES = "refs/heads/"
+_HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _Stamp = tuple[int, ...]
 
 
@@ -61,6 +65,34 @@ class References:
 
     def _stamp(self) -> _Stamp:
         return tuple(_modified(self._git.git_directory / name) for name in _WATCHED)
+
+
+def read_branches(git_directory: Path) -> dict[str, str] | None:
+    """Branch -> the commit that it names, read from git's own files; None where they are kept otherwise.
+
+    For listings, where starting git would take longer than all the rest.
+    """
+    if (git_directory / "reftable").exists():
+        return None
+    try:
+        packed = (git_directory / "packed-refs").read_text().splitlines()
+    except FileNotFoundError:
+        packed = []
+    except (OSError, UnicodeDecodeError):
+        return None
+    rows = (line.partition(" ") for line in packed if line[:1] not in "#^")
+    branches = {ref.removeprefix(_BRANCHES): name for name, _, ref in rows if ref.startswith(_BRANCHES)}
+    loose = git_directory / _BRANCHES
+    for folder, _, names in os.walk(loose):
+        for name in names:
+            try:
+                commit = Path(folder, name).read_text().strip()
+            except (OSError, UnicodeDecodeError):
+                return None
+            if not _HASH.fullmatch(commit):
+                return None
+            branches[os.path.relpath(os.path.join(folder, name), loose)] = commit
+    return branches
 
 
 def _modified(path: Path) -> int:

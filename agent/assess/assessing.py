@@ -200,7 +200,8 @@ class Assessing:
         self._add(probes.gaming(baseline, others, trivial.get(RANDOM)))
         self._add(probes.known_groups(self._baselines, degraded, trivial, self._sigma))
         self._add(self._reliability())
-        effect = self.asked.effect or self.spec.minimum_effect or LIMITS.effect_share * self._gain
+        named = self.spec.effect_of_interest or self.spec.minimum_effect
+        effect = self.asked.effect or named or LIMITS.effect_share * self._gain
         seconds = statistics.median(self._attempt_seconds)
         self._add(probes.power(effect, self._sigma, seconds, self.asked.hours))
         low, high = self.spec.range
@@ -223,7 +224,7 @@ class Assessing:
         if len(folders) < LEAST_POLICIES:
             told = f"{len(folders)} policies can be had, and agreement takes {LEAST_POLICIES}"
             return probes.not_measured("M4", told)
-        seed = bench.measurer.derived("another draw of the tasks")
+        seed = bench.measurer.derived.number("another draw of the tasks")
         again = self._signed(bench.scores(folders, seed))
         known = self._signed({**self._degraded.scores, **self._trivial.scores})
         known |= {START: self._repeats[0], "baseline": self._baselines[0]}

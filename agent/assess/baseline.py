@@ -129,7 +129,7 @@ class BaselineProbes:
         return probes.scalar({n: s.metrics[metric].value for n, s in scores.items()}, *spec.range)
 
     def _scores(self, policies: Mapping[str, Path]) -> dict[str, Score]:
-        seed, scorer = self.measurer.derived(f"tasks:{Split.SELECTION}"), self.measurer.scorer
+        seed, scorer = self.measurer.derived.tasks_seed(Split.SELECTION), self.measurer.scorer
         answers = score_each(scorer, policies, Split.SELECTION, seed, self._settings.workers)
         return {name: found for name, found in answers.items() if isinstance(found, Score)}
 

@@ -67,7 +67,7 @@ class Bench:
 
     @property
     def scoring_seed(self) -> int:
-        return self.measurer.derived(f"tasks:{Split.SELECTION}")
+        return self.measurer.derived.tasks_seed(Split.SELECTION)
 
     def value(self, training: Training) -> float | None:
         """The signed score of a training; None where it gave no policy."""

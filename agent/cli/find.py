@@ -118,20 +118,18 @@ def list_runs(runs_dir: Path) -> list[Path]:
 
 
 def load_run(directory: Path) -> RunRecord:
-    """Read a run for review; git lists its attempts while what reads the settings is imported.
+    """Read a run for review.
 
     Raises:
         SzilardError: the directory holds no run, or a file of it is damaged.
     """
-    from concurrent.futures import ThreadPoolExecutor
+    from agent.run_file import read_as_written
+    from agent.seeds import every_seed
+    from workspaces.review.record import read_run
 
-    from workspaces.review.record import read_attempts, read_run
-
-    with ThreadPoolExecutor(1) as pool:
-        recorded = pool.submit(read_attempts, directory)
-        from agent.seeds import every_seed
+    settings = read_as_written(directory)
+    if settings is None:
         from agent.settings import RunSettings
 
-        settings = RunSettings.read(directory)
-        plain = settings.model_dump(mode="json", exclude={"secret"})
-        return read_run(directory, plain, len(every_seed(settings.seeds)), recorded.result())
+        settings = RunSettings.read(directory).model_dump(mode="json")
+    return read_run(directory, settings, len(every_seed(settings["seeds"])))

@@ -7,7 +7,15 @@ from pathlib import Path
 
 import click
 
-from agent.cli.find import MOST_SEEDS, finite, json_option, runs_dir_option, sandbox_option, workers_option
+from agent.cli.find import (
+    MOST_SEEDS,
+    find_run,
+    finite,
+    json_option,
+    runs_dir_option,
+    sandbox_option,
+    workers_option,
+)
 
 
 def _guards(
@@ -102,7 +110,8 @@ def _price(ctx: click.Context, parameter: click.Parameter, given: str | None) ->
     "--price",
     callback=_price,
     metavar="IN/OUT",
-    help="Dollars for a million tokens of prompts and of replies, such as 0.15/0.60.",
+    help="Dollars for a million tokens of prompts and of replies, such as 0.15/0.60."
+    "  [default: the list price, where docs/models.md names one]",
 )
 @click.option(
     "--seeds",
@@ -126,6 +135,12 @@ def _price(ctx: click.Context, parameter: click.Parameter, given: str | None) ->
     "  [default: catalogue; language-model with --model]",
 )
 @click.option("--model", help="Language model that proposes; needs OPENAI_API_KEY or OPENAI_BASE_URL.")
+@click.option(
+    "--replay",
+    metavar="RUN",
+    help="Ask no model: give again the replies that RUN got to the same questions."
+    " (`szilard replay` is something else: it trains an attempt again.)",
+)
 @click.option(
     "--search",
     type=click.Choice(["hill-climb"]),
@@ -176,6 +191,7 @@ def command(
     device: str,
     researcher: str | None,
     model: str | None,
+    replay: str | None,
     search: str,
     controls: tuple[Path, ...],
     runs_dir: Path,
@@ -200,6 +216,10 @@ def command(
       szilard run "Answer more in up to 16 tries" --environment reasoning_gym:spell_backward
       szilard run "Answer more in up to 16 tries" --environment reasoning_gym:maze --policy ./my-model
     """
+    if replay is not None and (researcher, model) != (None, None):
+        raise click.UsageError(
+            "--replay takes the model of the other run: leave --model and --researcher away."
+        )
     if researcher not in (None, "language-model") and model is not None:
         raise click.UsageError(
             f"--model names a language model, but --researcher is {researcher}: leave one away."
@@ -211,7 +231,11 @@ def command(
     from agent import run as engine
     from agent.cli.check_control import summary_of
     from agent.cli.view import open_view
+    from agent.replaying import replayed
 
+    replays = None if replay is None else find_run(replay, runs_dir)
+    if replays is not None:
+        model = replayed(replays).model
     settings = engine.plan(
         goal=goal,
         environment=environment,
@@ -225,6 +249,7 @@ def command(
         device=device,
         researcher=researcher or ("language-model" if model is not None else "catalogue"),
         model=model,
+        replay=replays,
         search=search,
         runs_dir=runs_dir,
         name=name,

@@ -218,13 +218,14 @@ class LiveView(View):
             if event.phase in _CLOSING:
                 self._closing = f" · {_name(event)}: {self._line(event)}"
                 return
-            known = self._rows.get(event.attempt)
+            known, received = self._rows.get(event.attempt), time.monotonic()
             if known is not None:
+                received = known.received if event.seconds is None else received
                 fresh = {name: value for name, value in asdict(event).items() if value is not None}
                 if event.phase != known.progress.phase:
                     fresh.setdefault("detail", None)
                 event = replace(known.progress, **fresh)
-            self._rows[event.attempt] = _Row(event, time.monotonic())
+            self._rows[event.attempt] = _Row(event, received)
             if event.verdict == "kept":
                 self._incumbent = event.attempt
 

@@ -13,6 +13,7 @@ from environments.base import EnvironmentSpec
 from workspaces.plain_text import fenced
 
 FAILURE_CHARACTERS = 2_400
+LEFT = "Left in all, with what the confirmation takes: "
 
 
 def domain(spec: EnvironmentSpec) -> str:
@@ -35,8 +36,13 @@ def budget(context: Context) -> str:
     left = max(context.attempts - context.attempt, 0)
     lines = [f"This is attempt {context.attempt} of {context.attempts}; {left} more may follow it."]
     if context.budget_left:
-        lines.append(f"Left in all, with what the confirmation takes: {'; '.join(context.budget_left)}.")
+        lines.append(f"{LEFT}{'; '.join(context.budget_left)}.")
     return "\n".join(lines)
+
+
+def without_what_is_left(text: str) -> str:
+    """A prompt without the line on minutes and money, in which no two runs are alike."""
+    return "".join(line for line in text.splitlines(keepends=True) if not line.startswith(LEFT))
 
 
 def standing(context: Context) -> str:

@@ -1,52 +1,73 @@
 """An OpenAI-compatible endpoint: one request in, one reply out, every failure a sentence.
 
-Owns the client, the key, the forms in which JSON can be asked for, retries and time; it neither
-stores nor understands replies, but bounds them and takes secrets out. The key leaves this module only inside
-requests.
+Owns the client, the key, the ways in which a reply can be asked for, and time; it neither stores nor
+understands replies, but takes secrets out. Reading an answer belongs to `completion`, asking again to
+`patience`. The key leaves this module only inside requests.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
+import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
+from agent.events import Message, Observer, Progress
 from agent.researchers.base import ResearcherError
+from agent.researchers.completion import Completion, CutOff, NoCompletion, read_stream, read_whole
 from agent.researchers.conversation import Turn
+from agent.researchers.patience import RETRIES, asked_to_wait, patiently
 from workspaces.plain_text import one_line
 from workspaces.redaction import redacted
 
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
-RETRIES = 4
-REPLY_CHARACTERS = 200_000
 NAME_CHARACTERS = 200
+CONNECT_SECONDS = 10.0
+TOLD_EVERY = 0.5
+_REFUSES_THE_WAY = (400, 405, 415, 422, 501)
 FORMS = ("json_schema", "json_object", "text")
+_OF_STREAMS = re.compile(r"\bstream", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a reply is asked for: its form, a place among FORMS, and whether it is to come in pieces."""
+
+    form: int = 0
+    streams: bool = True
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What the model said. `form` is the response format in which it was asked."""
+    """What the model said. `form` is the response format in which it was asked; None is not known."""
 
     text: str
-    form: str
+    form: str | None
     finish_reason: str | None
     served_by: str | None
     prompt_tokens: int | None
     completion_tokens: int | None
-    seconds: float
+    seconds: float | None
 
 
 class Endpoint:
     """One model behind OPENAI_BASE_URL with OPENAI_API_KEY, as `environ` gives them."""
 
     def __init__(
-        self, model: str, schema: Mapping[str, Any], environ: Mapping[str, str], seconds: float
+        self,
+        model: str,
+        schema: Mapping[str, Any],
+        environ: Mapping[str, str],
+        seconds: float,
+        observer: Observer | None = None,
     ) -> None:
         """`schema` is the JSON schema of a reply, `seconds` the wall time of one question with its retries.
+
+        `observer` hears how replies come in, and of every wait.
 
         Raises:
             ResearcherError: model, base URL or key cannot be right.
@@ -56,6 +77,7 @@ class Endpoint:
         self._model = model
         self._schema = schema
         self._seconds = seconds
+        self._tell: Observer = observer or (lambda event: None)
         self._base_url = environ.get("OPENAI_BASE_URL", "").strip() or DEFAULT_BASE_URL
         self._address = _address(self._base_url)
         self._key = environ.get("OPENAI_API_KEY", "").strip()
@@ -68,81 +90,99 @@ class Endpoint:
             raise ResearcherError(
                 "OPENAI_API_KEY holds characters that no key has. Set it again, without them."
             )
-        self._form = 0
+        self._way = Way()
         self._environ = environ
 
     def redacted(self, text: str) -> str:
         """`text` without the key and every other secret of the environment."""
         return redacted(text, self._environ)
 
-    def ask(self, turns: Sequence[Turn]) -> Reply:
-        """Ask in the strictest form that the server accepts. Callable from any thread without an event loop.
+    def ask(self, turns: Sequence[Turn], attempt: int) -> Reply:
+        """Ask on behalf of an attempt, in the strictest form that the server accepts, streamed if it can.
+
+        Callable from any thread without an event loop.
 
         Raises:
             ResearcherError: no reply can be had; the message says what to do.
         """
-        return asyncio.run(self._ask(turns))
+        return asyncio.run(self._ask(turns, attempt))
 
-    async def _ask(self, turns: Sequence[Turn]) -> Reply:
+    async def _ask(self, turns: Sequence[Turn], attempt: int) -> Reply:
         import openai
 
         start = time.monotonic()
+        self._tell(Progress(attempt, "propose", detail=f"asks {self._model}"))
         try:
-            async with (
-                asyncio.timeout(self._seconds),
-                openai.AsyncOpenAI(
-                    api_key=self._key or "none",
-                    base_url=self._base_url,
-                    timeout=self._seconds,
-                    max_retries=RETRIES,
-                ) as client,
-            ):
-                completion, form = await self._completion(client, turns)
+            async with asyncio.timeout(self._seconds), self._client() as client:
+                completion, way = await patiently(
+                    lambda: self._answer(client, turns, _Counter(self._tell, attempt)),
+                    self._seconds,
+                    partial(self._tell_of_a_wait, attempt),
+                )
         except TimeoutError:
             raise ResearcherError(
                 f"{self._address} did not answer for model {self._model} within {self._seconds:g} s. "
                 "See whether it is overloaded, then go on with `szilard resume`."
             ) from None
-        except openai.OpenAIError as error:
+        except (openai.OpenAIError, CutOff) as error:
             raise self._refusal(error) from None
-        except (json.JSONDecodeError, UnicodeDecodeError):
+        except NoCompletion:
             raise self._foreign() from None
-        choices = getattr(completion, "choices", None)
-        if not isinstance(choices, list) or not choices:
-            raise self._foreign()
-        message, usage = getattr(choices[0], "message", None), getattr(completion, "usage", None)
-        said = _text(message, "content") or _text(message, "refusal") or ""
+        self._way = way if completion.is_counted else Way(way.form, streams=False)
         return Reply(
-            text=self.redacted(said)[: REPLY_CHARACTERS + 1],
-            form=form,
-            finish_reason=self._name(choices[0], "finish_reason"),
-            served_by=self._name(completion, "model"),
-            prompt_tokens=_count(usage, "prompt_tokens"),
-            completion_tokens=_count(usage, "completion_tokens"),
+            text=self.redacted(completion.text),
+            form=FORMS[way.form],
+            finish_reason=self._name(completion.finish_reason),
+            served_by=self._name(completion.served_by),
+            prompt_tokens=completion.prompt_tokens,
+            completion_tokens=completion.completion_tokens,
             seconds=round(time.monotonic() - start, 3),
         )
 
-    def _name(self, record: object, field: str) -> str | None:
-        """A short word of the server's own, which may be anything."""
-        said = _text(record, field)
-        return None if said is None else one_line(self.redacted(said), NAME_CHARACTERS)
-
-    async def _completion(self, client: Any, turns: Sequence[Turn]) -> tuple[object, str]:
-        """What the server answered, untrusted, and the form in which it was asked."""
+    def _client(self) -> Any:
+        """A client that does not retry, and for which half of the time without a byte is too long."""
         import openai
 
-        messages = [{"role": turn.role, "content": turn.content} for turn in turns]
+        return openai.AsyncOpenAI(
+            api_key=self._key or "none",
+            base_url=self._base_url,
+            timeout=openai.Timeout(self._seconds / 2, connect=min(CONNECT_SECONDS, self._seconds / 2)),
+            max_retries=0,
+        )
+
+    def _name(self, said: str | None) -> str | None:
+        """A short word of the server's own, which may be anything."""
+        return None if said is None else one_line(self.redacted(said), NAME_CHARACTERS)
+
+    async def _answer(
+        self, client: Any, turns: Sequence[Turn], told: Callable[[int], None]
+    ) -> tuple[Completion, Way]:
+        """What the server answered, and the way in which it was asked."""
+        import openai
+
+        way = self._way
         while True:
-            number = self._form
             try:
-                completion = await client.chat.completions.create(
-                    model=self._model, messages=messages, **self._response_format(FORMS[number])
-                )
-                return completion, FORMS[number]
-            except (openai.BadRequestError, openai.UnprocessableEntityError):
-                if number + 1 == len(FORMS):
+                return await self._completion(client, turns, way, told), way
+            except openai.APIStatusError as error:
+                simpler = _simpler(way, str(error)) if error.status_code in _REFUSES_THE_WAY else None
+                if simpler is None:
                     raise
-                self._form = number + 1
+                way = simpler
+
+    async def _completion(
+        self, client: Any, turns: Sequence[Turn], way: Way, told: Callable[[int], None]
+    ) -> Completion:
+        streaming = {"stream": True, "stream_options": {"include_usage": True}} if way.streams else {}
+        async with client.chat.completions.with_streaming_response.create(
+            model=self._model,
+            messages=[{"role": turn.role, "content": turn.content} for turn in turns],
+            **self._response_format(FORMS[way.form]),
+            **streaming,
+        ) as response:
+            if "text/event-stream" in response.headers.get("content-type", ""):
+                return await read_stream(_bytes(response), told)
+            return await read_whole(_bytes(response))
 
     def _response_format(self, form: str) -> dict[str, Any]:
         if form == "json_schema":
@@ -150,12 +190,18 @@ class Endpoint:
             return {"response_format": {"type": form, "json_schema": schema}}
         return {"response_format": {"type": form}} if form == "json_object" else {}
 
+    def _tell_of_a_wait(self, attempt: int, error: Exception, pause: float) -> None:
+        said = one_line(self.redacted(_encodable(str(error))), 200)
+        self._tell(Message(f"attempt {attempt}: {self._address}: {said}. Asking again in {pause:.1f} s."))
+
     def _refusal(self, error: Exception) -> ResearcherError:
         import openai
 
         cause = error.__cause__ if isinstance(error, openai.APIConnectionError) else None
-        said = one_line(self.redacted(_encodable(str(cause or error))), 500)
+        said = one_line(self.redacted(_encodable(str(cause or "") or str(error))), 500)
         match error:
+            case openai.APITimeoutError() if "Connect" not in type(cause).__name__:
+                what = f"was silent for {self._seconds / 2:g} s. See whether it is overloaded"
             case openai.APIConnectionError():
                 what = f"cannot be reached ({said}). Set OPENAI_BASE_URL to an endpoint that runs"
             case openai.AuthenticationError() | openai.PermissionDeniedError():
@@ -168,7 +214,9 @@ class Endpoint:
                     "or mend OPENAI_BASE_URL, which often has to end in /v1"
                 )
             case openai.RateLimitError():
-                what = f"still limits requests after {RETRIES} retries ({said}). Wait or raise the limit"
+                wait = asked_to_wait(error)
+                told = "" if wait is None else f", to be asked again in {wait:.0f} s"
+                what = f"limits requests ({said}){told}. Wait or raise the limit"
             case openai.BadRequestError() | openai.UnprocessableEntityError():
                 what = f"rejected the request for model {self._model} ({said}). Try another with --model"
             case _:
@@ -202,11 +250,36 @@ def _encodable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def _text(record: object, name: str) -> str | None:
-    value = getattr(record, name, None)
-    return _encodable(value) if isinstance(value, str) else None
+def _simpler(way: Way, refusal: str) -> Way | None:
+    """The next way to try after a refusal; None if there is none.
+
+    What it says of streams is believed; else forms are given up first, streaming last.
+    """
+    is_last_form = way.form + 1 == len(FORMS)
+    if way.streams and (is_last_form or _OF_STREAMS.search(refusal)):
+        return Way(way.form, streams=False)
+    return None if is_last_form else Way(way.form + 1, way.streams)
 
 
-def _count(record: object, name: str) -> int | None:
-    value = getattr(record, name, None)
-    return value if isinstance(value, int) else None
+async def _bytes(response: Any) -> AsyncIterator[bytes]:
+    """What comes of an answer. Raises CutOff where its transport breaks off."""
+    try:
+        async for chunk in response.iter_bytes():
+            yield chunk
+    except Exception as error:  # it is of the HTTP library under the client, which changes with its releases
+        raise CutOff(f"its answer broke off ({type(error).__name__} {error})") from error
+
+
+class _Counter:
+    """Tells how many characters of an attempt's reply have come, not more often than can be read."""
+
+    def __init__(self, tell: Observer, attempt: int) -> None:
+        self._tell = tell
+        self._attempt = attempt
+        self._told = 0.0
+
+    def __call__(self, characters: int) -> None:
+        now = time.monotonic()
+        if now - self._told >= TOLD_EVERY:
+            self._told = now
+            self._tell(Progress(self._attempt, "propose", detail=f"{characters:,} characters"))

@@ -10,19 +10,21 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 
 from agent.context import build
+from agent.events import Observer
 from agent.proposal import Proposal
 from agent.researchers.allowance import Allowance
 from agent.researchers.base import Context, NoProposal, ResearcherError
+from agent.researchers.completion import REPLY_CHARACTERS
 from agent.researchers.conversation import Conversation, Exchange, Turn
-from agent.researchers.endpoint import REPLY_CHARACTERS, Endpoint
+from agent.researchers.endpoint import Endpoint, Reply
 from workspaces.plain_text import clipped, one_line
 
 REPAIRS = 2
@@ -34,30 +36,45 @@ _OBJECT = re.compile(r"\{\s*\"")
 _DECODER = json.JSONDecoder(strict=False)
 
 
+class Replies(Protocol):
+    """Where replies come from: an endpoint, or the conversations of another run."""
+
+    def ask(self, turns: Sequence[Turn], attempt: int) -> Reply:
+        """Raises ResearcherError where no reply can be had."""
+
+    def redacted(self, text: str) -> str:
+        """`text` as it may be sent and stored."""
+
+
 class LanguageModelResearcher:
     """Proposes what the model says. Several threads may share one; each attempt has its own directory."""
 
     name = "language-model"
 
     def __init__(
-        self, model: str, *, seconds: float = REQUEST_SECONDS, allowance: Allowance | None = None
+        self,
+        model: str,
+        *,
+        replies: Replies | None = None,
+        seconds: float = REQUEST_SECONDS,
+        allowance: Allowance | None = None,
+        observer: Observer | None = None,
     ) -> None:
-        """Take endpoint and key from OPENAI_BASE_URL and OPENAI_API_KEY; nothing is sent yet.
+        """Without `replies` take endpoint and key from OPENAI_BASE_URL and OPENAI_API_KEY. Nothing is sent.
 
-        `seconds` bounds the wall time of one request, retries included; `allowance` what all of them take.
+        `seconds` bounds the wall time of one request, retries included; `allowance` what all of them take;
+        `observer` hears how replies come in.
 
         Raises:
             ResearcherError: there is no model's name, or base URL or key cannot be right.
         """
         self._model = model
         self._allowance = allowance or Allowance()
-        self._endpoint = Endpoint(model, _reply_schema(), os.environ, seconds)
+        self._replies = replies or Endpoint(model, _reply_schema(), os.environ, seconds, observer)
 
     def propose(self, context: Context, directory: Path) -> Proposal:
         """Ask for a proposal, with repairs of replies that are none."""
-        return self._converse(
-            self._opening(context, directory), directory, trains_policy=context.spec.trains_policy
-        )
+        return self._converse(self._opening(context, directory), context, directory)
 
     def repair(self, context: Context, proposal: Proposal, failure: str, directory: Path) -> Proposal:
         """Show the model why its proposal failed and ask again, within the same two repairs."""
@@ -70,25 +87,27 @@ class LanguageModelResearcher:
             turns, reply = self._opening(context, directory), proposal.model_dump_json(indent=2)
         else:
             turns, reply = exchange.turns, exchange.reply or ""
-        problem = build.failed_proposal(self._endpoint.redacted(failure), context.parent, _left(turns) - 1)
+        problem = build.failed_proposal(self._replies.redacted(failure), context.parent, _left(turns) - 1)
         if not _left(turns):
             raise NoProposal(f"No usable proposal after {REPAIRS} repairs: {_summary(failure)}")
         turns = (*turns, _answer(reply), Turn("user", problem))
-        return self._converse(turns, directory, trains_policy=context.spec.trains_policy)
+        return self._converse(turns, context, directory)
 
     def _opening(self, context: Context, directory: Path) -> tuple[Turn, ...]:
         """As it was sent before or, where nothing came of that, as the context is now."""
         turns = Conversation(directory).opening(self._model) or build.opening(context)
-        return tuple(Turn(turn.role, self._endpoint.redacted(turn.content)) for turn in turns)
+        return tuple(Turn(turn.role, self._replies.redacted(turn.content)) for turn in turns)
 
-    def _converse(self, turns: tuple[Turn, ...], directory: Path, *, trains_policy: bool) -> Proposal:
+    def _converse(self, turns: tuple[Turn, ...], context: Context, directory: Path) -> Proposal:
         conversation = Conversation(directory)
         while True:
-            exchange = conversation.find(self._model, turns) or self._ask(turns, conversation)
+            exchange = conversation.find(self._model, turns) or self._ask(
+                turns, context.attempt, conversation
+            )
             reply = exchange.reply or ""
             try:
                 proposal = _read(reply)
-                if trains_policy and proposal.predicted_entropy is None:
+                if context.spec.trains_policy and proposal.predicted_entropy is None:
                     raise ValueError("predicted_entropy is missing: nats a token at the end of training.")
                 return proposal
             except ValueError as error:
@@ -99,15 +118,15 @@ class LanguageModelResearcher:
                 raise NoProposal(f"No usable proposal after {REPAIRS} repairs: {_summary(problem)}")
             turns = (*turns, _answer(reply), Turn("user", build.unusable_reply(problem, _left(turns) - 1)))
 
-    def _ask(self, turns: tuple[Turn, ...], conversation: Conversation) -> Exchange:
+    def _ask(self, turns: tuple[Turn, ...], attempt: int, conversation: Conversation) -> Exchange:
         with self._allowance.claimed(turns):
-            exchange = self._exchange(turns, conversation)
+            exchange = self._exchange(turns, attempt, conversation)
             self._allowance.count(exchange)
             return exchange
 
-    def _exchange(self, turns: tuple[Turn, ...], conversation: Conversation) -> Exchange:
+    def _exchange(self, turns: tuple[Turn, ...], attempt: int, conversation: Conversation) -> Exchange:
         try:
-            reply = self._endpoint.ask(turns)
+            reply = self._replies.ask(turns, attempt)
         except ResearcherError as error:
             conversation.append(Exchange(self._model, turns, reply=None, error=str(error)))
             raise

@@ -57,6 +57,7 @@ class MelodyEnvironment(LanguageEnvironment):
         ),
         guards=(Guard("reward", 0.03),),
         seconds_per_attempt=8.0,
+        effect_of_interest=0.0075,
     )
 
     def starting_policy(self) -> Path:

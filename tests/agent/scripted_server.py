@@ -25,6 +25,10 @@ class Request:
         return messages
 
     @property
+    def streams(self) -> bool:
+        return self.body.get("stream") is True
+
+    @property
     def form(self) -> str | None:
         form: str | None = self.body.get("response_format", {}).get("type")
         return form
@@ -32,37 +36,58 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """One HTTP answer. With `trickle`, its bytes follow one by one, as many seconds apart."""
+    """One HTTP answer.
 
-    body: str
+    Its head comes after `wait` seconds. With `trickle`, its bytes follow one by one, as many seconds apart;
+    with `cut`, the connection is closed after that many of them. The length of a stream is not announced.
+    """
+
+    body: str | bytes
     status: int = 200
     content_type: str = "application/json"
     trickle: float = 0.0
+    wait: float = 0.0
+    cut: int | None = None
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 Step = Answer | Callable[[Request], Answer]
 
 
-def said(text: str, finish_reason: str = "stop") -> Answer:
-    """A chat completion that says `text`."""
-    return Answer(
-        json.dumps(
-            {
-                "id": "chatcmpl-1",
-                "object": "chat.completion",
-                "created": 1,
-                "model": "scripted-2026",
-                "choices": [
-                    {
-                        "index": 0,
-                        "finish_reason": finish_reason,
-                        "message": {"role": "assistant", "content": text},
-                    }
-                ],
-                "usage": {"prompt_tokens": 1200, "completion_tokens": 80, "total_tokens": 1280},
-            }
-        )
-    )
+USAGE = {"prompt_tokens": 1200, "completion_tokens": 80, "total_tokens": 1280}
+
+
+def said(
+    text: str, finish_reason: str = "stop", *, usage: dict[str, Any] | None = USAGE, **message: Any
+) -> Answer:
+    """A chat completion that says `text`, in one piece; `message` holds further fields of it."""
+    choice = {
+        "index": 0,
+        "finish_reason": finish_reason,
+        "message": {"role": "assistant", "content": text, **message},
+    }
+    whole = {"id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "scripted-2026"}
+    return Answer(json.dumps({**whole, "choices": [choice], **({"usage": usage} if usage else {})}))
+
+
+def streamed(
+    text: str, finish_reason: str | None = "stop", *, usage: dict[str, Any] | None = USAGE, done: bool = True
+) -> Answer:
+    """A chat completion that says `text` in pieces of 40 characters, as server-sent events."""
+    pieces: list[dict[str, Any]] = [{"role": "assistant", "content": ""}]
+    pieces += [{"content": text[start : start + 40]} for start in range(0, len(text), 40)]
+    rows = [_chunk([{"index": 0, "delta": piece, "finish_reason": None}]) for piece in pieces]
+    if finish_reason is not None:
+        rows.append(_chunk([{"index": 0, "delta": {}, "finish_reason": finish_reason}]))
+    if usage is not None:
+        rows.append({**_chunk([]), "usage": usage})
+    events = [f"data: {json.dumps(row)}\n\n" for row in rows] + (["data: [DONE]\n\n"] if done else [])
+    return Answer("".join(events), content_type="text/event-stream")
+
+
+def _chunk(choices: list[dict[str, Any]]) -> dict[str, Any]:
+    chunk = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "scripted-2026"}
+    return {**chunk, "choices": choices}
 
 
 def failed(status: int, message: str) -> Answer:
@@ -111,16 +136,21 @@ class ScriptedServer:
         return step if isinstance(step, Answer) else step(request)
 
     def _send(self, handler: BaseHTTPRequestHandler, answer: Answer) -> None:
-        payload = answer.body.encode()
+        payload = answer.body.encode() if isinstance(answer.body, str) else answer.body
+        pause = threading.Event()
         try:
+            pause.wait(answer.wait)
             handler.send_response(answer.status)
             handler.send_header("Content-Type", answer.content_type)
-            handler.send_header("Content-Length", str(len(payload)))
+            if answer.content_type != "text/event-stream":
+                handler.send_header("Content-Length", str(len(payload)))
+            for name, value in answer.headers:
+                handler.send_header(name, value)
             handler.end_headers()
+            payload = payload[: answer.cut]
             if not answer.trickle:
                 handler.wfile.write(payload)
                 return
-            pause = threading.Event()
             for byte in payload:
                 handler.wfile.write(bytes([byte]))
                 handler.wfile.flush()

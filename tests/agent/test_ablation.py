@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from agent.ablation import ABLATION_SEEDS, NothingToLeaveOut, ablate, parts_of, reductions, sentence
+from agent.closing_seeds import planned_closing_seeds
 from agent.confirm import Confirming
 from agent.decision import Verdict
 from agent.laboratory import Laboratory
@@ -37,6 +38,7 @@ def confirming_of(laboratory: Laboratory, blocks: int) -> Confirming:
         laboratory.history,
         laboratory.observer,
         every_seed(SEEDS, blocks),
+        planned_closing_seeds(laboratory.settings, points=0),
     )
 
 

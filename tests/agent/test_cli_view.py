@@ -9,9 +9,12 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from rich.console import Console
 
+from agent.cli import view as views
 from agent.cli.view import open_view
 from agent.events import Message, Progress
 
@@ -33,6 +36,8 @@ EVENTS = (
         0, "confirm", detail="12 of 57: attempt 1, seed 3", score=0.7626, standard_error=0.0149, entropy=0.21
     ),
     Progress(0, "frontier", detail="40 of 57: learning rate x 0.5, seed 1", score=0.7313),
+    Progress(2, "propose", seconds=1.0),
+    Progress(2, "propose", detail="1,204 characters"),
 )
 
 
@@ -67,6 +72,21 @@ def test_the_clock_of_a_resumed_run_goes_on_where_it_stopped(capsys: pytest.Capt
     line, event = capsys.readouterr().out.splitlines()
     assert line == "[ 10:05] again"
     assert 605 <= json.loads(event)["time"] < 606
+
+
+def test_the_clock_of_an_attempt_goes_on_while_its_reply_comes_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(views, "time", SimpleNamespace(monotonic=lambda: now))
+    shown = views.LiveView()
+    shown.observe(Progress(1, "propose", seconds=2.0))
+    now = 130.0
+    shown.observe(Progress(1, "propose", detail="1,204 characters"))
+    now = 140.0
+    console = Console(width=120)
+    with console.capture() as captured:
+        console.print(shown._table())
+    assert "propose 1,204 characters" in captured.get()
+    assert "42 s" in captured.get()
 
 
 def test_json_lines_stay_whole_when_threads_report_at_once(capsys: pytest.CaptureFixture[str]) -> None:
@@ -143,6 +163,7 @@ def test_a_terminal_gets_a_live_table_without_foreign_control_sequences() -> Non
     assert "hypothesis" in printed
     assert "KL [bold]0.05[/bold] lets it train harder" in printed
     assert "0.67520 ± 0.00200" in printed
+    assert "propose 1,204 characters" in printed
     assert "kept" in printed
     assert "incumbent: attempt 1 · frontier 40 of 57: learning rate x 0.5, seed 1: 0.7313" in printed
     assert "the template" in printed.rsplit("hypothesis", 1)[1], "the baseline keeps its own row"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from agent.closing_seeds import planned_closing_seeds
 from agent.confirm import Confirming, confirm
 from agent.events import Event, Progress
 from tests.agent.a_laboratory import BASELINE, SEEDS, build_laboratory
@@ -23,6 +24,7 @@ def test_every_measurement_of_the_end_is_counted_and_has_its_error(tmp_path: Pat
         laboratory.history,
         told.append,
         laboratory.seeds,
+        planned_closing_seeds(laboratory.settings, points=1),
     )
 
     def one_by_one(work: Callable[[int, Workspace], None], jobs: list[int]) -> None:

@@ -12,7 +12,7 @@ import pytest
 from agent.confirm import CONFIRMATION_FILE, WRITTEN
 from agent.extension import Amount, Asked, CannotGoOn, announcement, extend, set_aside
 from agent.history import History
-from agent.measure import sealed_seed
+from agent.measurement_keys import sealed_seed
 from agent.referee import Referee
 from agent.seeds import EXTENDED, EXTENSION_BLOCKS, block_after
 from agent.settings import Extension, RunSettings

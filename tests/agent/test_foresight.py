@@ -8,7 +8,7 @@ from pathlib import Path
 from agent.forecast import AUDITED, LEAST_SEEN
 from agent.foresight import Foresight
 from agent.laboratory import Laboratory
-from agent.measure import snapshot_key
+from agent.measurement_keys import snapshot_key
 from agent.watch import Watch
 from environments.base import Metric, Score, Split
 from tests.agent.a_laboratory import build_laboratory, propose, put_scores

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from agent.researchers.allowance import Allowance
 from agent.researchers.base import NoProposal
 from agent.researchers.conversation import Conversation, Turn
 from agent.researchers.endpoint import Endpoint, Reply
@@ -60,7 +59,7 @@ class Scripted(Endpoint):
         super().__init__("fuzzed", {}, {"OPENAI_BASE_URL": "http://127.0.0.1:9/v1"}, 1.0)
         self.replies = list(replies)
 
-    def ask(self, turns: Sequence[Turn]) -> Reply:
+    def ask(self, turns: Sequence[Turn], attempt: int) -> Reply:
         return Reply(self.replies.pop(0), "text", "stop", "fuzzed", 1, 1, 0.0)
 
 
@@ -96,8 +95,7 @@ replies = (
 @example([GOOD.replace("LEARNING", "\ud83dLEARNING", 1), GOOD, GOOD])
 @example([json.dumps(proposal(hypothesis="\ud800 half a character")), "", ""])
 def test_any_replies_end_in_a_proposal_or_in_none_and_are_found_again(folder: Path, said: list[str]) -> None:
-    researcher = LanguageModelResearcher.__new__(LanguageModelResearcher)
-    researcher._model, researcher._endpoint, researcher._allowance = "fuzzed", Scripted(said), Allowance()
+    researcher = LanguageModelResearcher("fuzzed", replies=Scripted(said))
     attempt = folder / "attempt"
     shutil.rmtree(attempt, ignore_errors=True)
     with nothing_outside(folder):

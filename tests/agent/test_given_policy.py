@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from agent.measure import policy_hash
+from agent.measurement_keys import policy_hash
 from agent.opening import environment_of
 from agent.plan import describe
 from agent.settings import RunSettings

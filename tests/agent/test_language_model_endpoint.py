@@ -66,7 +66,7 @@ def test_response_formats_that_are_rejected_are_given_up_one_by_one(connect: Con
 def test_an_endpoint_that_cannot_serve_stops_the_run_with_a_remedy(
     connect: Connect, tmp_path: Path, answer: Answer, remedy: str
 ) -> None:
-    with ScriptedServer(*[answer] * 3) as server, pytest.raises(ResearcherError) as stopped:
+    with ScriptedServer(*[answer] * 4) as server, pytest.raises(ResearcherError) as stopped:
         connect(server.base_url).propose(CONTEXT, tmp_path)
 
     assert remedy in str(stopped.value)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from agent.measure import sealed_seed
+from agent.measurement_keys import sealed_seed
 from agent.settings import RunSettings
 from environments.base import Split
 from environments.registry import load

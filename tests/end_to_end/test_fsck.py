@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.a_short_run import SZILARD, finish, git, run_command
+from workspaces.attempt_index import INDEX_FILE
 
 pytestmark = pytest.mark.slow
 
@@ -89,6 +90,11 @@ def the_index_is_damaged(run: Path) -> None:
     (run / "checkpoints.sqlite").write_bytes(b"SQLite format 3\0 but not for long")
 
 
+def the_listing_was_changed(run: Path) -> None:
+    path = run / "repository" / ".git" / INDEX_FILE
+    path.write_text(path.read_text().replace('"Score":"0.', '"Score":"9.'))
+
+
 def the_confirmation_is_cut_off(run: Path) -> None:
     path = run / "confirmation.json"
     path.write_text(path.read_text()[:40])
@@ -128,6 +134,7 @@ def test_a_run_may_be_named_from_where_one_stands(whole: Path) -> None:
         (main_was_moved, ["main"]),
         (an_object_is_damaged, ["git objects"]),
         (the_index_is_damaged, ["index"]),
+        (the_listing_was_changed, ["listing"]),
         (the_confirmation_is_cut_off, ["confirmation"]),
     ],
 )
@@ -137,7 +144,14 @@ def test_damage_is_found_and_named(run: Path, damage: Callable[[Path], None], fo
 
 
 @pytest.mark.parametrize(
-    "damage", [a_measurement_is_gone, a_score_was_raised, main_was_moved, the_index_is_damaged]
+    "damage",
+    [
+        a_measurement_is_gone,
+        a_score_was_raised,
+        main_was_moved,
+        the_index_is_damaged,
+        the_listing_was_changed,
+    ],
 )
 def test_the_commands_it_prints_mend_it(run: Path, damage: Callable[[Path], None]) -> None:
     damage(run)

@@ -14,44 +14,35 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 
 from workspaces.executors.base import ExecutorError, Job, Outcome
-from workspaces.executors.control_group import ControlGroup, make_group, remove_abandoned
+from workspaces.executors.control_group import make_group, remove_abandoned
 from workspaces.executors.process_table import (
     Process,
     carrying,
     descendants,
-    open_unlinked,
     read_table,
 )
-from workspaces.folders import bytes_below, delete_folder, keep_plain_files
+from workspaces.executors.ticket import (
+    Ticket,
+    bytes_unlinked,
+    bytes_written,
+    cpu_limit,
+    cpu_seconds_counted,
+    exceeded,
+    log_files,
+    memory_limit,
+    output_limit,
+)
+from workspaces.folders import delete_folder, keep_plain_files
 from workspaces.sandbox.base import Launch, Sandbox
 
 WATCH_SECONDS = 0.2
 SWEEPS = 50
 REMEMBERED = 100
-
-
-@dataclass(eq=False)
-class _Ticket:
-    """A job on its way; guarded by the executor's lock but for `ended`, which is set once."""
-
-    job: Job
-    ended: threading.Event = field(default_factory=threading.Event)
-    outcome: Outcome | None = None
-    error: Exception | None = None
-    process: int | None = None
-    scratch: Path | None = None
-    group: ControlGroup | None = None
-    started: float = 0.0
-    cpu_seconds: float = 0.0
-    limit: str | None = None
-    cancelled: bool = False
-    told: bool = False
 
 
 class LocalExecutor:
@@ -60,10 +51,10 @@ class LocalExecutor:
     def __init__(self, sandbox: Sandbox, workers: int, devices: Sequence[str] = ("cpu",)) -> None:
         self._sandbox = sandbox
         self._devices = [device for device in devices if device.startswith("cuda")]
-        self._queue: queue.SimpleQueue[_Ticket | None] = queue.SimpleQueue()
-        self._tickets: dict[str, _Ticket] = {}
+        self._queue: queue.SimpleQueue[Ticket | None] = queue.SimpleQueue()
+        self._tickets: dict[str, Ticket] = {}
         self._numbers = itertools.count()
-        self._running: set[_Ticket] = set()
+        self._running: set[Ticket] = set()
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._closed = False
@@ -96,7 +87,7 @@ class LocalExecutor:
             for old in [handle for handle, ticket in self._tickets.items() if ticket.told][:-REMEMBERED]:
                 del self._tickets[old]
             handle = f"{job.name}#{next(self._numbers)}"
-            ticket = self._tickets[handle] = _Ticket(job)
+            ticket = self._tickets[handle] = Ticket(job)
             self._queue.put(ticket)
         return handle
 
@@ -139,13 +130,13 @@ class LocalExecutor:
             self._changed.notify_all()
         self._watcher.join()
 
-    def _ticket(self, handle: str) -> _Ticket:
+    def _ticket(self, handle: str) -> Ticket:
         try:
             return self._tickets[handle]
         except KeyError:
             raise ExecutorError(f"no job was submitted under {handle!r}.") from None
 
-    def _cancel(self, ticket: _Ticket) -> None:
+    def _cancel(self, ticket: Ticket) -> None:
         if ticket.ended.is_set():
             return
         ticket.cancelled = True
@@ -172,7 +163,7 @@ class LocalExecutor:
             with self._lock:
                 ticket.ended.set()
 
-    def _run(self, ticket: _Ticket, job: Job) -> Outcome:
+    def _run(self, ticket: Ticket, job: Job) -> Outcome:
         ticket.group = make_group(job.limits)
         try:
             return self._run_in_group(ticket, job)
@@ -180,7 +171,7 @@ class LocalExecutor:
             if ticket.group is not None:
                 ticket.group.remove()
 
-    def _run_in_group(self, ticket: _Ticket, job: Job) -> Outcome:
+    def _run_in_group(self, ticket: Ticket, job: Job) -> Outcome:
         process, launch = self._start(ticket, job)
         with self._lock:
             ticket.process, ticket.scratch = process.pid, launch.scratch
@@ -199,12 +190,12 @@ class LocalExecutor:
             _end_survivors(launch.environment["SZILARD_ROOT"])
         keep_plain_files(job.output)
         if ticket.limit is None and ticket.group is not None and ticket.group.ran_out_of_memory():
-            ticket.limit = _memory_limit(job)
-        used = max(ticket.cpu_seconds, usage.ru_utime + usage.ru_stime, _counted(ticket))
+            ticket.limit = memory_limit(job)
+        used = max(ticket.cpu_seconds, usage.ru_utime + usage.ru_stime, cpu_seconds_counted(ticket))
         if ticket.limit is None and job.limits.cpu_seconds is not None and used > job.limits.cpu_seconds:
-            ticket.limit = _cpu_limit(job)
-        if ticket.limit is None and _bytes_written(job, launch.scratch) >= job.limits.output_bytes:
-            ticket.limit = _output_limit(job)
+            ticket.limit = cpu_limit(job)
+        if ticket.limit is None and bytes_written(job, launch.scratch) >= job.limits.output_bytes:
+            ticket.limit = output_limit(job)
         if launch.scratch is not None:
             delete_folder(launch.scratch)
         ended_by_us = ticket.cancelled or (ticket.limit is not None and process.returncode in (-9, 137))
@@ -217,14 +208,14 @@ class LocalExecutor:
             cancelled=ticket.cancelled,
         )
 
-    def _start(self, ticket: _Ticket, job: Job) -> tuple[subprocess.Popen[bytes], Launch]:
+    def _start(self, ticket: Ticket, job: Job) -> tuple[subprocess.Popen[bytes], Launch]:
         if job.output.exists():
             keep_plain_files(job.output)
             delete_folder(job.output)
         job.output.mkdir(parents=True)
         launch = self._sandbox.launch(job)
         arguments = launch.arguments if ticket.group is None else ticket.group.entering(launch.arguments)
-        stdout, stderr = _logs(job)
+        stdout, stderr = log_files(job)
         with stdout.open("wb") as out, stderr.open("wb") as err:
             process = subprocess.Popen(
                 arguments,
@@ -253,26 +244,28 @@ class LocalExecutor:
             for ticket in running:
                 self._look_after(ticket, table)
         for ticket in running:
-            written = _bytes_written(ticket.job, ticket.scratch) + _bytes_unlinked(ticket, table)
+            written = bytes_written(ticket.job, ticket.scratch) + bytes_unlinked(ticket, table)
             with self._lock:
                 if written >= ticket.job.limits.output_bytes and ticket.limit is None:
-                    ticket.limit = _output_limit(ticket.job)
+                    ticket.limit = output_limit(ticket.job)
                 if ticket.limit is not None or ticket.cancelled:
                     self._kill(ticket)
 
-    def _look_after(self, ticket: _Ticket, table: dict[int, Process]) -> None:
+    def _look_after(self, ticket: Ticket, table: dict[int, Process]) -> None:
         """Note what the job has used and whether that is too much."""
         if ticket.process is None or ticket.process not in table:
             return
         everything = [table[ticket.process], *descendants(table, [ticket.process])]
         ticket.cpu_seconds = max(
-            ticket.cpu_seconds, sum(process.cpu_seconds for process in everything), _counted(ticket)
+            ticket.cpu_seconds,
+            sum(process.cpu_seconds for process in everything),
+            cpu_seconds_counted(ticket),
         )
         if ticket.limit is None:
             processes = len(everything) - self._sandbox.own_processes
-            ticket.limit = _exceeded(ticket, processes, sum(one.resident for one in everything))
+            ticket.limit = exceeded(ticket, processes, sum(one.resident for one in everything))
 
-    def _kill(self, ticket: _Ticket) -> None:
+    def _kill(self, ticket: Ticket) -> None:
         """End the job, if it still runs; asked again at each look until it has ended.
 
         In a sandbox that contains, its first process goes first: the started one then ends when all of it
@@ -299,64 +292,6 @@ def _could_not_run(job: Job, failure: OSError) -> ExecutorError:
     return ExecutorError(
         f"{job.name} could not be run: {failure.strerror} ({where}). Mend that, then resume."
     )
-
-
-def _exceeded(ticket: _Ticket, processes: int, resident: int) -> str | None:
-    limits = ticket.job.limits
-    if time.monotonic() - ticket.started > limits.wall_seconds:
-        return f"wall time {limits.wall_seconds:g} s"
-    if limits.cpu_seconds is not None and ticket.cpu_seconds > limits.cpu_seconds:
-        return _cpu_limit(ticket.job)
-    if processes > limits.processes:
-        return f"processes {limits.processes}"
-    if resident > limits.memory_bytes or (ticket.group is not None and ticket.group.ran_out_of_memory()):
-        return _memory_limit(ticket.job)
-    return None
-
-
-def _counted(ticket: _Ticket) -> float:
-    """CPU seconds by the kernel's own count, where it counts."""
-    return ticket.group.cpu_seconds() if ticket.group is not None else 0.0
-
-
-def _cpu_limit(job: Job) -> str:
-    return f"CPU time {job.limits.cpu_seconds:g} s"
-
-
-def _memory_limit(job: Job) -> str:
-    return f"memory {_size(job.limits.memory_bytes)}"
-
-
-def _output_limit(job: Job) -> str:
-    return f"output {_size(job.limits.output_bytes)}"
-
-
-def _size(count: int) -> str:
-    for unit, name in ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")):
-        if count >= unit:
-            return f"{count / unit:.4g} {name}"
-    return f"{count} bytes"
-
-
-def _logs(job: Job) -> tuple[Path, Path]:
-    return job.output.parent / "stdout.log", job.output.parent / "stderr.log"
-
-
-def _bytes_written(job: Job, scratch: Path | None) -> int:
-    total = 0
-    for log in _logs(job):
-        with suppress(OSError):
-            total += log.stat().st_size
-    return total + sum(bytes_below(folder) for folder in (job.output, scratch) if folder is not None)
-
-
-def _bytes_unlinked(ticket: _Ticket, table: Mapping[int, Process]) -> int:
-    """Bytes on the disk of the output in files that have no name any more, but are open."""
-    if ticket.process is None:
-        return 0
-    disk = os.stat(ticket.job.output).st_dev
-    below = (process.number for process in descendants(table, [ticket.process]))
-    return sum(open_unlinked(number, disk) for number in (ticket.process, *below))
 
 
 def _end_survivors(root: str) -> None:

@@ -26,7 +26,10 @@ def run_command(run: RunRecord) -> str:
     words += _options(settings, BUDGETS)
     if settings.get("price"):
         words += ["--price", "/".join(f"{one:g}" for one in settings["price"])]
-    for name in ("seeds", "workers", "device", "researcher", "model", "search"):
+    if settings.get("replays"):
+        words += ["--replay", settings["replays"]]
+    who = () if settings.get("replays") else ("researcher", "model")
+    for name in ("seeds", "workers", "device", *who, "search"):
         value = settings[name]
         if value is not None:
             words += [f"--{name}", f"{value:g}" if isinstance(value, float) else str(value)]

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from workspaces.ledger import AttemptRecord
+from workspaces.attempts import AttemptRecord
 from workspaces.plain_text import markdown, one_line
 from workspaces.review.text import places
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from workspaces.ledger import AttemptRecord
+from workspaces.attempts import AttemptRecord
 from workspaces.plain_text import one_line
 from workspaces.review import stretches
 from workspaces.review.entropy import inert_controls, sentence

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from environments.base import SzilardError
-from workspaces.ledger import AttemptRecord, Ledger
+from workspaces.attempt_index import read_indexed_attempts
+from workspaces.attempts import AttemptRecord
 from workspaces.plain_text import one_line
 
 BASELINE_FILE = "baseline.json"
@@ -143,10 +144,16 @@ def read_attempts(directory: Path) -> tuple[tuple[AttemptRecord, ...], int]:
     repository = directory / "repository"
     if not repository.exists():
         return (), 0
-    ledger = Ledger.open(repository)
-    attempts = tuple(ledger.attempts())
+    attempts, incumbent = read_indexed_attempts(repository / ".git") or _read_ledger(repository)
     commits = {name: attempt.number for attempt in attempts for name in _commits(attempt)}
-    return attempts, commits.get(ledger.incumbent(), 0)
+    return tuple(attempts), commits.get(incumbent, 0)
+
+
+def _read_ledger(repository: Path) -> tuple[list[AttemptRecord], str]:
+    from workspaces.ledger import Ledger
+
+    ledger = Ledger.open(repository)
+    return ledger.attempts(), ledger.incumbent()
 
 
 def read_run(

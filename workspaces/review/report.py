@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from workspaces.ledger import AttemptRecord
+from workspaces.attempts import AttemptRecord
 from workspaces.plain_text import markdown
 from workspaces.review import confirmation_section, entropy, spent, stretches
 from workspaces.review.claim import confirmation_sentence
@@ -119,7 +119,8 @@ def _asked(run: RunRecord) -> str:
         ("optimised", f"{settings['metric']}, {settings['direction']}{self_reported(settings)}"),
         ("guards", guards or "none"),
         ("budget", budget),
-        ("seeds", f"{settings['seeds']} of evidence an attempt, {settings['confirmation_seeds']} to confirm"),
+        ("evidence seeds", f"at most {settings['seeds']} an attempt"),
+        ("confirmation seeds", f"at most {settings['confirmation_seeds']}"),
         ("chance of keeping any null edit", f"at most {settings['alpha']:g} over the whole run"),
         ("researcher, search", f"{researcher}, {settings['search']}"),
         ("device, workers", f"{settings['device']}, {settings['workers']}"),

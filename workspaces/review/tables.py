@@ -36,17 +36,21 @@ def print_table(out: Console, header: Sequence[str], rows: Sequence[Sequence[Cel
     from rich.segment import Segment, Segments
 
     last = len(header) - 1
-    widths = [max(_width(header[index]), *(_width(row[index].text) for row in rows)) for index in range(last)]
-    left = max(out.width - sum(widths) - _GAP * last, _LEAST)
+    table = [[Cell(name, "bold") for name in header], *rows]
+    widths = [[_width(cell.text) for cell in row[:last]] for row in table]
+    columns = [max(column) for column in zip(*widths, strict=True)]
+    left = max(out.width - sum(columns) - _GAP * last, _LEAST)
     styles: dict[str, Style] = {}
     segments = list[Segment]()
 
-    def line(cells: Sequence[Cell]) -> None:
+    def line(cells: Sequence[Cell], taken: Sequence[int]) -> None:
         begun = ""
         for index, (text, style) in enumerate(cells):
-            space = " " * (widths[index] - _width(text)) if index < last else ""
-            shown = f"{space}{text}" if header[index] == "#" else f"{text}{space}"
-            shown += " " * _GAP * (index < last)
+            shown = text
+            if index < last:
+                space = " " * (columns[index] - taken[index])
+                shown = f"{space}{text}" if header[index] == "#" else f"{text}{space}"
+                shown += " " * _GAP
             if not style:
                 begun += shown
                 continue
@@ -61,7 +65,6 @@ def print_table(out: Console, header: Sequence[str], rows: Sequence[Sequence[Cel
             return cell
         return Cell(set_cell_size(cell.text, left - 1).rstrip() + "…", cell.style)
 
-    line([Cell(name, "bold") for name in header])
-    for row in rows:
-        line([*row[:last], cut(row[last])])
+    for row, taken in zip(table, widths, strict=True):
+        line([*row[:last], cut(row[last])], taken)
     out.print(Segments(segments), end="", crop=False)

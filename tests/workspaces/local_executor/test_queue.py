@@ -136,7 +136,7 @@ def test_a_full_disk_is_named(executor: LocalExecutor, job: Callable[..., Job], 
 
 
 def test_descendants_are_found_through_every_generation() -> None:
-    child = subprocess.Popen(["sh", "-c", "sh -c 'sleep 5; true'; true"])
+    child = subprocess.Popen(["sh", "-c", "sh -c 'sleep 60; true'; true"])
     try:
         assert eventually(lambda: len(descendants(read_table(), [child.pid])) == 2)
     finally:
