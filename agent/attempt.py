@@ -13,9 +13,11 @@ from concurrent.futures import Future, wait
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from agent.attempt_folder import MOST_REPAIRS, REAPPLICATION, Proposed
+from agent import inventions
+from agent.attempt_folder import MOST_REPAIRS, PERSON, REAPPLICATION, Proposed
 from agent.check import CheckFailed, check_code
 from agent.contest import AttemptState, Contest, FailedEarly
+from agent.control_check import ControlRefused
 from agent.decision import NeedSeed
 from agent.events import Phase, Progress
 from agent.failures import Cancelled
@@ -26,7 +28,9 @@ from agent.referee import Referee
 from agent.researchers.base import NoProposal, NotAsked
 from agent.rounds import Race, Rounds
 from agent.seeds import SCREENING_SEED, SeedPlan
+from workspaces.controls import NotAControl
 from workspaces.edits import EditError, apply_edits
+from workspaces.remarks import read_remarks
 from workspaces.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -103,6 +107,13 @@ class Attempt:
             if repairs or late is None:
                 raise NoProposal(f"the edits of attempt {original} do not fit the newer incumbent")
             return Proposed(late.proposal, f"{REAPPLICATION}{original}")
+        offered = folder.offered
+        if offered is not None:
+            if repairs:
+                raise NoProposal("nobody but its author mends a person's attempt")
+            return Proposed(offered, PERSON)
+        if folder.heard is None:
+            folder.heard = len(read_remarks(laboratory.directory))
         context, researcher = laboratory.context(number, parent, commit), laboratory.researcher
         earlier = folder.proposed(repairs - 1)
         if earlier is None:
@@ -180,9 +191,13 @@ class Attempt:
         if not self.laboratory.spec.trains_policy:
             # What a foreign repository imports, and from where, only its own command can tell.
             return {}
+        laboratory, commit = self.laboratory, state["code_commit"]
         try:
-            check_code(self.laboratory.ledger.files(state["code_commit"]))
-        except CheckFailed as error:
+            check_code(laboratory.ledger.files(commit))
+            inventions.check(
+                laboratory.ledger, state["parent_commit"], commit, sandbox=laboratory.settings.sandbox
+            )
+        except (CheckFailed, NotAControl, ControlRefused) as error:
             return self._fail(state["number"], state["repairs"], str(error), "refused")
         return {}
 
@@ -293,4 +308,5 @@ def _after_decision(state: AttemptState) -> str:
 def _prediction(proposal: Proposal, *, trains_policy: bool) -> str:
     entropy = proposal.predicted_entropy if trains_policy else None
     final = "" if entropy is None else f" and final entropy {entropy:.3f} nats a token"
-    return f"predicts {proposal.predicted_score_change:+.4f}{final}"
+    change = proposal.predicted_score_change
+    return f"predicts {'no figure' if change is None else f'{change:+.4f}'}{final}"

@@ -25,6 +25,7 @@ from agent.state_files import read_json
 from environments.base import EnvironmentSpec, matches
 from evaluators.significance import paired_interval
 from workspaces.ledger import Ledger
+from workspaces.remarks import Remark, read_remarks
 from workspaces.review.record import BASELINE_FILE
 
 
@@ -113,6 +114,7 @@ class Laboratory:
             score_interval=self._score_interval(parent, commit),
             budget_left=remaining(self.directory, self.settings, seen),
             last_failure=last_failure(self.directory, entries),
+            remarks=self._remarks(number),
         )
 
     def _detectable(self) -> float | None:
@@ -126,6 +128,17 @@ class Laboratory:
         evidence = [seed for seed in seeds if seed != SCREENING_SEED or not number]
         values = [value for value, _ in self.history.figures(commit, self.settings.metric, evidence)]
         return paired_interval(values) if len(values) > 1 else None
+
+    def _remarks(self, number: int) -> tuple[Remark, ...]:
+        """What a person had said when the attempt was first proposed, or until now.
+
+        A run that replays another's replies hears what was said to that one: the questions are the same.
+        """
+        run = Path(self.settings.replays or self.directory)
+        remarks = read_remarks(run)
+        asked = (run / "attempts" / f"{number:04d}").exists()
+        heard = AttemptFolder(run, number).heard if asked else None
+        return remarks if heard is None else remarks[:heard]
 
     def _editable_files(self, commit: str) -> Mapping[str, str]:
         found = self.history.files(commit)

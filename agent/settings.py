@@ -16,10 +16,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from agent.program import Program
 from agent.run_file import CHECKSUM, RUN_FILE, text_of
 from environments.base import Score, SzilardError
 
-Researchers = Literal["catalogue", "language-model", "random", "tpe"]
+Researchers = Literal["catalogue", "language-model", "random", "tpe", "command"]
 
 KEY_FILE = ".key"
 
@@ -121,6 +122,7 @@ class RunSettings(TrainingSettings):
     researcher: Researchers
     model: str | None = None
     replays: str | None = Field(default=None, description="folder of the run whose replies are given again")
+    program: Program | None = Field(default=None, description="what --researcher command runs")
     search: Literal["hill-climb"] = "hill-climb"
     alpha: float = Field(default=0.1, gt=0, lt=1)
     keep_policies: bool = False

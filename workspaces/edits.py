@@ -140,8 +140,8 @@ def _replaced(edit: Edit, files: Mapping[str, str]) -> str:
     if len(starts) > 1:
         rows = ", ".join(str(_row(text, start) + 1) for start in starts[:_NEAR_LINES])
         raise EditError(
-            f"{path}: SEARCH matches {len(starts)} times, at lines {rows}. Quote more lines around "
-            f"the one that is meant:\n{_places(text, starts)}"
+            f"{path}: SEARCH matches {len(starts)} times, at lines {rows}. Quote more lines around the one "
+            f"that is meant:\n{_places(text, starts)}"
         )
     return text[: starts[0]] + replace + text[starts[0] + len(search) :]
 

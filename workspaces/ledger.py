@@ -102,7 +102,7 @@ class Ledger:
         hypothesis: str,
         mechanism: str,
         researcher: str,
-        predicted_score_change: float,
+        predicted_score_change: float | None,
         predicted_entropy: float | None,
         repair: int = 0,
     ) -> str:

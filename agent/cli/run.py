@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -16,6 +17,7 @@ from agent.cli.find import (
     sandbox_option,
     workers_option,
 )
+from agent.cli.program_options import program_from, program_options
 
 
 def _guards(
@@ -130,11 +132,12 @@ def _price(ctx: click.Context, parameter: click.Parameter, given: str | None) ->
 )
 @click.option(
     "--researcher",
-    type=click.Choice(["catalogue", "language-model", "random", "tpe"]),
-    help="Who proposes; random and tpe are baselines that know options, not meanings."
+    type=click.Choice(["catalogue", "language-model", "random", "tpe", "command"]),
+    help="Who proposes; random and tpe are baselines that know options, not meanings; command is a program."
     "  [default: catalogue; language-model with --model]",
 )
 @click.option("--model", help="Language model that proposes; needs OPENAI_API_KEY or OPENAI_BASE_URL.")
+@program_options
 @click.option(
     "--replay",
     metavar="RUN",
@@ -203,6 +206,7 @@ def command(
     force: bool,
     dry_run: bool,
     as_json: bool,
+    **of_program: Any,
 ) -> None:
     """Pursue GOAL: train a baseline, try changes, keep what survives noise, confirm the winner.
 
@@ -226,6 +230,7 @@ def command(
         )
     if researcher == "language-model" and model is None:
         raise click.UsageError("--researcher language-model needs --model NAME.")
+    program = program_from(researcher, **of_program)
 
     from agent import own_controls
     from agent import run as engine
@@ -264,6 +269,7 @@ def command(
         dollars=dollars,
         price=price,
         accept_self_reported=accept_self_reported,
+        program=program,
     )
     view = open_view(as_json)
     for checked in own_controls.check(controls, settings.sandbox):

@@ -17,6 +17,7 @@ from agent.context.code import fitting, shown_files
 from agent.context.near import contrast, nearest_to_avoid
 from agent.context.plateaus import exhausted
 from agent.context.predictions import track_record
+from agent.context.steering import section as what_the_person_says
 from agent.context.tokens import Room, tokens
 from agent.proposal import Proposal
 from agent.researchers.base import Context
@@ -138,6 +139,7 @@ def _fixed(context: Context) -> dict[str, str]:
         "diagnostics": _section(
             "How the incumbent's training spent its entropy", standing.diagnostics(context)
         ),
+        "person": what_the_person_says(context.remarks),
         "predictions": track_record(history_table.attempts(context)),
         "exhausted": _section("Exhausted: tried in several settings, without a gain", exhausted(context)),
         "nearest": _section("Nearest to the parent and not kept: do not repeat", nearest_to_avoid(context)),

@@ -6,6 +6,7 @@ Owns these sentences and the digits of their figures.
 from __future__ import annotations
 
 import math
+import re
 
 from agent.context.entropy_response import entropy_response
 from agent.researchers.base import Context, HistoryEntry
@@ -13,7 +14,8 @@ from environments.base import EnvironmentSpec
 from workspaces.plain_text import fenced
 
 FAILURE_CHARACTERS = 2_400
-LEFT = "Left in all, with what the confirmation takes: "
+_LEFT = "Left in all, with what the confirmation takes: "
+_TIME_LEFT = re.compile(rf"^{_LEFT}.*$", re.M)
 
 
 def domain(spec: EnvironmentSpec) -> str:
@@ -36,13 +38,13 @@ def budget(context: Context) -> str:
     left = max(context.attempts - context.attempt, 0)
     lines = [f"This is attempt {context.attempt} of {context.attempts}; {left} more may follow it."]
     if context.budget_left:
-        lines.append(f"{LEFT}{'; '.join(context.budget_left)}.")
+        lines.append(f"{_LEFT}{'; '.join(context.budget_left)}.")
     return "\n".join(lines)
 
 
-def without_what_is_left(text: str) -> str:
-    """A prompt without the line on minutes and money, in which no two runs are alike."""
-    return "".join(line for line in text.splitlines(keepends=True) if not line.startswith(LEFT))
+def without_time_left(prompt: str) -> str:
+    """A prompt without the line that says what is left besides attempts."""
+    return _TIME_LEFT.sub("", prompt)
 
 
 def standing(context: Context) -> str:

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from agent.proposal import Proposal
 from environments.base import EnvironmentSpec, SzilardError
+from workspaces.remarks import Remark
 
 
 class ResearcherError(SzilardError):
@@ -67,7 +68,8 @@ class Context:
     smallest gain that the run's seeds find four times in five; `score_interval` is the 95% interval of the
     incumbent's score over its seeds. `diagnostics` tells in plain text how the incumbent's training spent its
     entropy. `budget_left` says what is left of every bound but the attempts, `last_failure` what the latest
-    attempt that failed left behind.
+    attempt that failed left behind. `remarks` are what a person has said to the run before this attempt was
+    proposed.
     """
 
     goal: str
@@ -87,6 +89,7 @@ class Context:
     score_interval: tuple[float, float] | None = None
     budget_left: tuple[str, ...] = ()
     last_failure: str | None = None
+    remarks: tuple[Remark, ...] = ()
 
 
 class Researcher(Protocol):

@@ -180,6 +180,8 @@ def _read(reply: str) -> Proposal:
     try:
         proposal = Proposal.model_validate(found[-1])
         proposal.model_dump_json()
+        if proposal.predicted_score_change is None:
+            raise ValueError("predicted_score_change is missing: the change of the metric that you expect.")
         return proposal
     except PydanticSerializationError:
         raise ValueError("A text holds half of a surrogate pair: write the whole character.") from None
