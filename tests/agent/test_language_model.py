@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from agent.proposal import Proposal
-from agent.researchers.base import NoProposal, Researcher
+from agent.researchers.base import Context, NoProposal, Researcher, ResearcherError
+from agent.researchers.stored_replies import StoredReplies
 from tests.agent.a_conversation import (
     CONTEXT,
     FILES,
@@ -134,6 +135,22 @@ def test_where_a_policy_is_trained_its_entropy_must_be_predicted_and_elsewhere_n
     system, prompt = (message["content"] for message in server.requests[2].messages)
     assert "entropy" not in prompt.lower().replace("entropy_control.py", "")
     assert "entropy control" not in system
+
+
+def test_a_stored_reply_is_found_whatever_time_was_left_and_for_no_other_context(
+    connect: Connect, tmp_path: Path
+) -> None:
+    def bounded(left: str, **changes: object) -> Context:
+        return replace(CONTEXT, budget_left=(left,), **changes)  # type: ignore[arg-type]
+
+    asked = tmp_path / "attempts" / f"{CONTEXT.attempt:04d}"
+    with ScriptedServer(said(GOOD)) as server:
+        connect(server.base_url).propose(bounded("9.0 of 10 minutes"), asked)
+    replies = StoredReplies(tmp_path, "test-model")
+    again = connect(None, replies=replies)
+    assert again.propose(bounded("8.1 of 10 minutes"), tmp_path / "again").hypothesis in GOOD
+    with pytest.raises(ResearcherError, match="went another way"):
+        again.propose(bounded("8.1 of 10 minutes", history=()), tmp_path / "other")
 
 
 def test_what_was_paid_for_is_found_again_though_less_time_is_left(connect: Connect, tmp_path: Path) -> None:
