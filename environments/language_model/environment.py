@@ -67,7 +67,7 @@ class LanguageModel(Environment):
         protected=("prepare.py", "README.md"),
         train_command=("python", TRAIN),
         budget={"tokens": TOKENS, "updates": UPDATES},
-        seconds_per_attempt=12.0,
+        seconds_per_attempt=15.0,
         seeds=8,
     )
 
