@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from agent.assess.regime import levers_of
+from agent.control_check import ControlRefused
+from agent.own_controls import names_of
 from agent.researchers.configuration import Configuration, edits, neighbours, read
 from agent.researchers.control_table import table_of
 from environments.base import Split, matches
@@ -118,6 +120,19 @@ def test_whatever_the_catalogue_writes_it_reads_again_and_python_too() -> None:
             spoiled, edits(spoiled, target, EDITABLE, table), editable=("*.py",), protected=()
         )
         assert read(mended, table) == target
+
+
+@pytest.mark.parametrize(("kind", "taken"), [("term", True), ("average", True), ("loss", False)])
+def test_a_control_of_a_user_s_own_is_taken_where_the_template_has_a_place_for_it(
+    tmp_path: Path, kind: str, taken: bool
+) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(f'class Mine:\n    rate: float = 0.5\n    kind: ClassVar[str] = "{kind}"\n')
+    if taken:
+        assert names_of([path], LanguageModel()) == ("mine",)
+    else:
+        with pytest.raises(ControlRefused, match="has no place for a loss"):
+            names_of([path], LanguageModel())
 
 
 def test_both_levers_of_the_entropy_regime_are_there() -> None:
