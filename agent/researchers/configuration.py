@@ -206,7 +206,7 @@ def _entropy_control(target: Configuration, before: str, table: Table) -> str:
 
 def _docstring(source: str) -> Sequence[str]:
     """The lines of a module up to the end of its docstring."""
-    tree = ast.parse(source)
+    tree = parse(source)
     return source.splitlines()[: tree.body[0].end_lineno] if ast.get_docstring(tree) is not None else []
 
 
