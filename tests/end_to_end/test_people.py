@@ -198,6 +198,10 @@ def test_steering_reaches_the_next_proposal_of_a_run_under_way_and_is_part_of_it
     assert "What the person says" in asked[1]
     assert "Leave the warm-up alone; my key is [secret]" in asked[1]
     done("note", run, "1", "The gain came early")
+    coming = done("context", run)
+    assert "Leave the warm-up alone" in coming
+    assert "on attempt 1 (" in coming
+    assert "The gain came early" in coming
     kept = git(run, "show", "refs/szilard/evidence:remarks.jsonl")
     assert kept == (run / "remarks.jsonl").read_text()
     assert "The gain came early" in kept
