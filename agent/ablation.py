@@ -143,7 +143,7 @@ def _role(gain: CrossedInterval, sign: float) -> Role:
 
 
 def _kept(confirming: Confirming, winner: Mapping[str, str]) -> Iterator[Part]:
-    """The winner without each kept attempt that it builds on, where later ones do not build on that."""
+    """The winner without each attempt that it builds on, where later ones do not build on that."""
     history, ledger = confirming.history, confirming.ledger
     commits = {record.number: record.code_commit for record in ledger.attempts()}
     number = history.incumbent_number()

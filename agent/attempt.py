@@ -6,21 +6,19 @@ twice after a kill changes nothing. State holds numbers and commits only.
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Hashable
-from concurrent.futures import Future, wait
+from collections.abc import Hashable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from agent import inventions
+from agent.asking import unless_stopped
 from agent.attempt_folder import MOST_REPAIRS, PERSON, REAPPLICATION, Proposed
 from agent.check import CheckFailed, check_code
 from agent.contest import AttemptState, Contest, FailedEarly
 from agent.control_check import ControlRefused
 from agent.decision import NeedSeed
 from agent.events import Phase, Progress
-from agent.failures import Cancelled
 from agent.laboratory import Laboratory
 from agent.novelty import already_tried
 from agent.proposal import Proposal
@@ -39,13 +37,19 @@ if TYPE_CHECKING:
 
 
 class Attempt:
-    """Runs attempts in one work tree; one of these a worker."""
+    """Runs attempts in one work tree; one of these a worker. `helps`: while it waits it trains for others."""
 
     def __init__(
-        self, laboratory: Laboratory, workspace: Workspace, referee: Referee, rounds: Rounds
+        self,
+        laboratory: Laboratory,
+        workspace: Workspace,
+        referee: Referee,
+        rounds: Rounds,
+        *,
+        helps: bool = True,
     ) -> None:
         self.laboratory = laboratory
-        self.workspace = workspace
+        self.workspace = workspace if helps else None
         self.referee = referee
         self.rounds = rounds
         self.contest = Contest(laboratory, workspace, rounds, referee.foresight, self._tell)
@@ -73,19 +77,21 @@ class Attempt:
     def _propose(self, state: AttemptState) -> AttemptState:
         laboratory, number = self.laboratory, state["number"]
         repairs = state.get("repairs", 0) + (1 if state.get("failed") else 0)
-        if "parent" in state:
-            parent, commit = state["parent"], state["parent_commit"]
-        else:
-            with laboratory.lock:
-                parent, commit = laboratory.parent_of(number)
-        fixed: AttemptState = {"parent": parent, "parent_commit": commit, "repairs": repairs, "failed": False}
         self._tell(number, "propose")
         folder = laboratory.folder(number)
         proposed = folder.proposed(repairs)
         if proposed is None:
-            self.rounds.wait(lambda: self.rounds.proposed(self._before(number)), self.workspace)
+            self.rounds.wait(lambda: self.rounds.proposed(laboratory.shown_to(number)), self.workspace)
+        fixed: AttemptState = {"repairs": repairs, "failed": False}
+        if "parent" not in state:
+            with laboratory.lock:
+                standing = laboratory.standing_of(number)
+            fixed["parent"], fixed["parent_commit"] = standing.parent, standing.parent_commit
+            fixed["comparator"], fixed["comparator_commit"] = standing.comparator, standing.comparator_commit
+        state = {**state, **fixed}
+        if proposed is None:
             try:
-                proposed = self._ask(number, parent, commit, repairs)
+                proposed = self._ask(number, state["parent"], state["parent_commit"], repairs)
             except NoProposal as error:
                 reason = str(error)
                 if isinstance(error, NotAsked):
@@ -116,32 +122,13 @@ class Attempt:
             folder.heard = len(read_remarks(laboratory.directory))
         context, researcher = laboratory.context(number, parent, commit), laboratory.researcher
         earlier = folder.proposed(repairs - 1)
-        if earlier is None:
-            return Proposed(
-                self._unless_stopped(lambda: researcher.propose(context, folder.path)), researcher.name
-            )
-        return Proposed(
-            self._unless_stopped(
-                lambda: researcher.repair(context, earlier.proposal, folder.failure, folder.path)
-            ),
-            researcher.name,
-        )
 
-    def _unless_stopped(self, ask: Callable[[], Proposal]) -> Proposal:
-        """What a researcher answers; one that still thinks when the run is stopped is left behind."""
-        answer: Future[Proposal] = Future()
+        def ask() -> Proposal:
+            if earlier is None:
+                return researcher.propose(context, folder.path)
+            return researcher.repair(context, earlier.proposal, folder.failure, folder.path)
 
-        def think() -> None:
-            try:
-                answer.set_result(ask())
-            except BaseException as error:  # noqa: BLE001 - raised again in the thread that asked
-                answer.set_exception(error)
-
-        threading.Thread(target=think, name="researcher", daemon=True).start()
-        while not wait([answer], timeout=0.1).done:
-            if self.laboratory.stopping.is_set():
-                raise Cancelled("The run is being stopped.")
-        return answer.result()
+        return Proposed(unless_stopped(ask, laboratory.stopping), researcher.name)
 
     def _edit(self, state: AttemptState) -> AttemptState:
         laboratory, number, repairs = self.laboratory, state["number"], state["repairs"]
@@ -158,6 +145,7 @@ class Attempt:
         except EditError as error:
             return self._fail(number, repairs, str(error), "refused")
         changed = {path: text for path, text in after.items() if before.get(path) != text}
+        self.rounds.wait(lambda: self.rounds.proposed(self._before(number)), self.workspace)
         with laboratory.lock:
             commit = self._commit_code(state, proposed, changed)
             known = self._already_tried(state, proposed, commit)
@@ -217,12 +205,12 @@ class Attempt:
         with laboratory.lock:
             record = laboratory.ledger.attempt(number)
             if record is not None and record.result_commit is not None:
-                self.referee.settle(number, state["parent_commit"])
+                self.referee.settle(number, state["comparator_commit"])
                 return {"racing": False}
             if "ended" in state:
                 self.rounds.end(number)
                 return self._close(state)
-            code, comparator, last = state["code_commit"], state["parent_commit"], state["seed"]
+            code, comparator, last = state["code_commit"], state["comparator_commit"], state["seed"]
             plan = self._plan(state)
             ruling = self.referee.judge(code, comparator, state.get("alpha"), plan, last)
             if isinstance(ruling, NeedSeed):
@@ -235,13 +223,14 @@ class Attempt:
             self.rounds.wait(lambda: self.rounds.decided(self._before(number)), self.workspace)
         with laboratory.lock:
             looked = plan.until(last)
-            outcome = self.referee.rule(number, state["parent"], comparator, code, ruling, looked)
+            outcome = self.referee.rule(number, state["comparator"], comparator, code, ruling, looked)
         self._tell(number, "done", detail=ruling.reason, verdict=outcome, change=ruling.change)
         return {"racing": False}
 
     def _plan(self, state: AttemptState) -> SeedPlan:
         """The seeds of the attempt's race, fixed when it enters."""
-        plan = self.referee.plan(state["number"])
+        branched = state["parent"] != state["comparator"]
+        plan = self.referee.plan(state["number"], branched=branched)
         return replace(plan, evidence=tuple(state["evidence"])) if "evidence" in state else plan
 
     def _go_on(self, state: AttemptState, ruling: NeedSeed, plan: SeedPlan) -> AttemptState:
@@ -259,7 +248,7 @@ class Attempt:
         return onward
 
     def _before(self, number: int) -> range:
-        """The attempts of the same round that come before this one."""
+        """The attempts before this one whose results it may not know."""
         return range(self.laboratory.horizon(number) + 1, number)
 
     def _close(self, state: AttemptState) -> AttemptState:
@@ -275,7 +264,7 @@ class Attempt:
             proposed = self.laboratory.folder(number).last_proposed()
             self._commit_code(state, proposed or Proposed(nothing, self.laboratory.researcher.name), {})
         code = state.get("code_commit") if outcome != "refused" else None
-        self.referee.close(number, state["parent"], outcome, reason, code)
+        self.referee.close(number, state["comparator"], outcome, reason, code)
         self._tell(number, "done", detail=reason, verdict=outcome)
         return {"racing": False}
 

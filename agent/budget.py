@@ -29,7 +29,7 @@ class Seconds(Protocol):
 
 @dataclass(frozen=True)
 class Reserve:
-    """Seconds of the clock, and of training, that a round just begun, confirmation and frontier may take."""
+    """Seconds of the clock, and of training, that rounds under way, confirmation and frontier may take."""
 
     seconds: float
     training_seconds: float
@@ -40,10 +40,12 @@ def reserve(each: float, longest: float, closing: int, settings: RunSettings) ->
 
     `closing` are the trainings of confirmation and frontier.
 
-    Of training seconds the most that a round can take is kept back: every worker races to the last seed,
-    beside a comparator that is measured on none, and each training is as long as the baseline's longest.
+    Of training seconds the most that the rounds under way can take is kept back: every worker races to the
+    last seed, beside a comparator that is measured on none, and each training is as long as the baseline's
+    longest.
     """
-    race, screened = settings.seeds, settings.workers * (1 + settings.seeds)
+    rounds = settings.rounds_at_once
+    race, screened = rounds * settings.seeds, rounds * settings.workers * (1 + settings.seeds)
     return Reserve(
         seconds=each * (race + closing) / settings.workers,
         training_seconds=longest * (screened + race + SCREENED_COMPARATOR + closing),

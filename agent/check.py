@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 from environments.base import SzilardError
+from workspaces.syntax import parse
 
 OURS = ("environments", "evaluators")
 
@@ -31,7 +32,7 @@ def check_code(files: Mapping[str, str]) -> None:
         if not path.endswith(".py"):
             continue
         try:
-            tree = ast.parse(text, filename=path)
+            tree = parse(text, path)
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             line = getattr(error, "lineno", None)
             told = getattr(error, "msg", None) or str(error) or type(error).__name__

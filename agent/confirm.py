@@ -239,7 +239,7 @@ def _selection_change(confirming: Confirming, contenders: Sequence[Contender]) -
     """
     settings = confirming.settings
     record = confirming.ledger.attempt(confirming.history.incumbent_number())
-    if record is not None and record.parent == 0 and "Score-Change" in record.trailers:
+    if record is not None and record.compared_with == 0 and "Score-Change" in record.trailers:
         return float(record.trailers["Score-Change"])
     means = []
     for contender in contenders[:2]:

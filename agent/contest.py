@@ -28,6 +28,8 @@ class AttemptState(TypedDict, total=False):
     number: int
     parent: int
     parent_commit: str
+    comparator: int
+    comparator_commit: str
     repairs: int
     code_commit: str
     seed: int
@@ -70,7 +72,7 @@ class Contest:
         self.rounds.wait(lambda: not self.rounds.helped(trained), self.workspace)
         watch = None
         if seed == SCREENING_SEED:
-            watch = self._foresight.watch(number, state["parent"], state["parent_commit"])
+            watch = self._foresight.watch(number, state["comparator"], state["comparator_commit"])
         try:
             self._trusted(state, partial(self.laboratory.measurer.train, watch=watch))
         except StoppedEarly as foreseen:
@@ -97,7 +99,7 @@ class Contest:
             try:
                 self._measure_comparator(state, other)
             except (TrainingFailed, Untrusted) as error:
-                reason = f"attempt {state['parent']} could not be measured on seed {other}: {error}"
+                reason = f"attempt {state['comparator']} could not be measured on seed {other}: {error}"
                 return {"ended": "void", "reason": reason.partition("\n")[0]}
         metric = measured.score.metrics[self.laboratory.settings.metric]
         self._tell(
@@ -144,7 +146,7 @@ class Contest:
         return Trained(state["code_commit"], self.laboratory.folder(state["number"]).path, seed)
 
     def of_comparator(self, state: AttemptState, seed: int) -> Trained:
-        return Trained(state["parent_commit"], self.laboratory.folder(state["parent"]).path, seed)
+        return Trained(state["comparator_commit"], self.laboratory.folder(state["comparator"]).path, seed)
 
     def _subject(self, state: AttemptState) -> Subject:
         return Subject(state["code_commit"], self.laboratory.folder(state["number"]).path, self.workspace)

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from agent import inbox
+from agent.ahead import Ahead
 from agent.attempt import Attempt
 from agent.attempt_folder import REAPPLICATION
 from agent.budget import Budget
@@ -64,13 +65,21 @@ class Dispatcher:
         self._rounds = Rounds(laboratory)
         self._told = False
         self._workers: dict[Path, tuple[Attempt, CompiledStateGraph[Any, Any, Any, Any]]] = {}
+        self._ahead: Ahead | None = None
+        if laboratory.settings.rounds_at_once > 1:
+            at_once = laboratory.settings.workers
+            self._ahead = Ahead(lambda: self._begin(None), self._propose, at_once)
 
     def __enter__(self) -> Dispatcher:
+        if self._ahead is not None:
+            self._ahead.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._ahead is not None:
+            self._ahead.join()
         self._database.close()
 
     def take(self, workspace: Workspace) -> int | None:
@@ -84,13 +93,24 @@ class Dispatcher:
         with self._lock:
             if self._waiting:
                 return self._waiting.pop(0)
+        if self._ahead is None:
+            return self._begin(workspace)
+        number = self._ahead.take(lambda until: self._rounds.wait(until, workspace))
+        if number is None:
+            self._rounds.wait(self._all_done, workspace)
+        return number
+
+    def _begin(self, workspace: Workspace | None) -> int | None:
+        """The same for one that is new; without a work tree nobody is helped."""
+        with self._lock:
             taken = self._decided() | self._begun | self._reserved
             number = next(number for number in itertools.count(1) if number not in taken)
             wanted = self._is_wanted(number)
             if wanted:
                 self._reserved.add(number)
         if not wanted:
-            self._rounds.wait(self._all_done, workspace)
+            if workspace is not None:
+                self._rounds.wait(self._all_done, workspace)
             return None
         earlier = range(1, self.laboratory.horizon(number) + 1)
         self._rounds.wait(lambda: self._rounds.decided(earlier), workspace)
@@ -114,18 +134,21 @@ class Dispatcher:
 
     def _is_open(self, number: int) -> bool:
         """Whether there is time for the round of an attempt; one that is begun is brought to its end."""
-        first = self.laboratory.horizon(number) + 1
-        members = range(first, first + self.laboratory.settings.workers)
+        members = self.laboratory.round_of(number)
         return not self._begun.isdisjoint(members) or not self._used_up()
+
+    def _propose(self, slot: int, number: int) -> None:
+        """Bring a new attempt to its training, or to its end where it comes to none."""
+        place = Workspace(self.laboratory.ledger, self.directory / "worktrees" / f"ahead-{slot}")
+        attempt, graph = self._worker(place, helps=False)
+        attempt.begin()
+        graph.invoke({"number": number}, self._thread(number), durability="sync", interrupt_before=["train"])
 
     def run(self, number: int, workspace: Workspace) -> None:
         """Run one attempt from where its checkpoint stands to its result commit."""
         attempt, graph = self._worker(workspace)
         attempt.begin()
-        config: RunnableConfig = {
-            "configurable": {"thread_id": f"{number:04d}"},
-            "recursion_limit": 100 + 10 * self.laboratory.settings.seeds,
-        }
+        config = self._thread(number)
         saved = graph.get_state(config)
         if saved.next:
             graph.invoke(None, config, durability="sync")
@@ -137,11 +160,19 @@ class Dispatcher:
         self._saver.delete_thread(f"{number:04d}")
         self.laboratory.observer(Message(self.budget.told(len(self._decided()))))
 
-    def _worker(self, workspace: Workspace) -> tuple[Attempt, CompiledStateGraph[Any, Any, Any, Any]]:
+    def _thread(self, number: int) -> RunnableConfig:
+        return {
+            "configurable": {"thread_id": f"{number:04d}"},
+            "recursion_limit": 100 + 10 * self.laboratory.settings.seeds,
+        }
+
+    def _worker(
+        self, workspace: Workspace, *, helps: bool = True
+    ) -> tuple[Attempt, CompiledStateGraph[Any, Any, Any, Any]]:
         """The attempt runner of a work tree and its compiled graph, made once."""
         with self._lock:
             if workspace.path not in self._workers:
-                attempt = Attempt(self.laboratory, workspace, self._referee, self._rounds)
+                attempt = Attempt(self.laboratory, workspace, self._referee, self._rounds, helps=helps)
                 self._workers[workspace.path] = (attempt, attempt.graph(self._saver))
             return self._workers[workspace.path]
 
@@ -171,8 +202,8 @@ class Dispatcher:
     def _promote(self, saved: Mapping[int, Mapping[str, Any]]) -> None:
         """Promote a winner that a kill left with its verdict only, before another one can be judged."""
         for number, state in saved.items():
-            if "parent_commit" in state:
-                self._referee.settle(number, state["parent_commit"])
+            if "comparator_commit" in state:
+                self._referee.settle(number, state["comparator_commit"])
 
     def _known_entrants(self, saved: Mapping[int, Mapping[str, Any]]) -> dict[int, int]:
         """Attempt number -> place in the race, of every attempt that has entered it."""

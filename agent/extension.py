@@ -20,7 +20,7 @@ from agent.decision import alpha_for_entrant, expected_entrants
 from agent.history import History
 from agent.measurement_keys import sealed_seed
 from agent.opening import REPOSITORY, environment_of
-from agent.seeds import EXTENDED
+from agent.seeds import BRANCHED, EXTENDED
 from agent.settings import Extension, RunSettings
 from agent.state_files import Clock, read_json
 from environments.base import Environment, SzilardError
@@ -104,7 +104,7 @@ def set_aside(directory: Path) -> None:
 
 def announcement(settings: RunSettings, history: History) -> str:
     """What is left of alpha for a run that goes on, in one sentence."""
-    outcomes = [outcome for outcome in history.race_outcomes() if outcome != EXTENDED]
+    outcomes = [outcome for outcome in history.race_outcomes() if outcome not in (BRANCHED, EXTENDED)]
     following = alpha_for_entrant(settings.alpha, outcomes, expected_entrants(settings.attempts))
     until = f"up to {settings.allowed.attempts} attempts"
     if settings.allowed.minutes is not None:

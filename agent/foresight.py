@@ -41,7 +41,7 @@ class Foresight:
         self._seen: dict[tuple[str, str], Completed] = {}
         self._updates = snapshots_of(laboratory.spec)
 
-    def watch(self, number: int, parent: int, comparator: str) -> Watch | None:
+    def watch(self, number: int, against: int, comparator: str) -> Watch | None:
         """The watch over an attempt's screening seed; None where trainings leave no snapshots.
 
         Where its comparator left none, the attempt's are only kept: it may be a comparator itself.
@@ -50,7 +50,7 @@ class Foresight:
             return watch_only(self._laboratory.spec)
         completed = self.completed(number)
         worth = self.worth_keeping()
-        bounds = bounds_against(number, completed, parent, self._updates, worth)
+        bounds = bounds_against(number, completed, against, self._updates, worth)
 
         def judge(updates: int, score: Score) -> str | None:
             change, least = self._change(score, comparator, updates), bounds.get(updates)
@@ -68,15 +68,15 @@ class Foresight:
         noise = self._laboratory.noise
         return WorthKeeping.at(reach_of(noise, self._laboratory.settings).detectable, noise)
 
-    def trailers(self, number: int, code: str, parent: int) -> Mapping[str, str]:
+    def trailers(self, number: int, code: str, against: int) -> Mapping[str, str]:
         """What the snapshots of an attempt showed and foretold, as trailers of its result."""
-        comparator = self._results().get(parent)
+        comparator = self._results().get(against)
         changes = self._changes(code, comparator) if comparator is not None else {}
         if not changes:
             return {}
         trailers = {"Snapshot-Changes": ", ".join(f"{n}: {value:+.5f}" for n, value in changes.items())}
         last, completed = max(changes), self.completed(number)
-        found = forecast(completed, parent, last, changes[last])
+        found = forecast(completed, against, last, changes[last])
         if found is not None:
             trailers["Forecast"] = written(found)
             wrong, reached = false_stops(completed, self.worth_keeping())
@@ -109,22 +109,22 @@ class Foresight:
         """The attempts that were, and that left snapshots: number -> what they showed."""
         results, found = self._results(), {}
         for record in self._laboratory.ledger.attempts():
-            comparator = results.get(record.parent)
+            comparator = results.get(record.compared_with)
             if record.code_commit is None or comparator is None:
                 continue
-            completed = self._of(record.code_commit, record.parent, comparator)
+            completed = self._of(record.code_commit, record.compared_with, comparator)
             if completed is not None:
                 found[record.number] = completed
         return found
 
-    def _of(self, code: str, parent: int, comparator: str) -> Completed | None:
+    def _of(self, code: str, against: int, comparator: str) -> Completed | None:
         """What a code showed against a comparator; measurements do not change, so each is read once."""
         if (code, comparator) not in self._seen:
             changes = self._changes(code, comparator)
             screening = self._screening(code, comparator) if changes else None
             if screening is None:
                 return None
-            self._seen[code, comparator] = Completed(changes, screening, parent)
+            self._seen[code, comparator] = Completed(changes, screening, against)
         return self._seen[code, comparator]
 
     def _screening(self, code: str, comparator: str) -> float | None:

@@ -186,7 +186,7 @@ def _main(read: _Read) -> tuple[str, list[Fault]]:
     """Whether `main` is where the kept attempts lead, or one step before it, as a kill may leave it."""
     number, chain, faults = 0, [read.ledger.tags()["baseline"]], list[Fault]()
     kept = [one for one in read.attempts if one.verdict == "kept" and one.result_commit is not None]
-    while following := [one for one in kept if one.parent == number]:
+    while following := [one for one in kept if one.compared_with == number < one.number]:
         if len(following) > 1:
             names = " and ".join(str(one.number) for one in following)
             faults.append(Fault(f"attempts {names} were both kept on attempt {number}"))

@@ -14,7 +14,7 @@ from agent.forecast import read_forecast
 from agent.measure import Measurer
 from agent.record import scored_seeds
 from agent.researchers.base import HistoryEntry
-from agent.seeds import EXTENDED
+from agent.seeds import BRANCHED, EXTENDED
 from environments.base import Split
 from workspaces.attempts import AttemptRecord
 from workspaces.ledger import Ledger
@@ -77,7 +77,8 @@ class History:
     def race_outcomes(self, last: int | None = None) -> list[str]:
         """What became of the attempts that raced, up to the attempt `last`, in the order of their entry.
 
-        `EXTENDED` stands where the run had ended and went on, if that is behind the attempt `last`.
+        `EXTENDED` stands where the run had ended and went on, if that is behind the attempt `last`, and
+        `BRANCHED` before each that was built on another attempt than the one it had to beat.
         """
         raced = [
             record
@@ -85,7 +86,11 @@ class History:
             if "Entrant" in record.trailers and (last is None or record.number <= last)
         ]
         raced.sort(key=lambda record: int(record.trailers["Entrant"]))
-        outcomes = [(record.number, record.verdict or "open") for record in raced]
+        outcomes: list[tuple[int, str]] = []
+        for record in raced:
+            if record.parent != record.compared_with:
+                outcomes.append((record.number, BRANCHED))
+            outcomes.append((record.number, record.verdict or "open"))
         for end in self.ends:
             if last is None or last >= end:
                 place = sum(number <= end for number, _ in outcomes)
@@ -146,6 +151,7 @@ class History:
             files=self.files(record.code_commit) if record.code_commit else {},
             diagnosis=trailers.get("Diagnosis"),
             forecast=read_forecast(trailers.get("Forecast")),
+            compared_with=record.compared_with,
         )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from agent.researchers.configuration import ENTROPY_CONTROL
+from workspaces.syntax import parse
 
 
 def calls_in(files: Mapping[str, str]) -> Mapping[str, str]:
@@ -41,7 +42,7 @@ def _controls(text: str) -> Mapping[str, str]:
 @lru_cache(maxsize=4096)
 def _calls(text: str) -> Mapping[str, str]:
     try:
-        calls = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
+        calls = [node for node in ast.walk(parse(text)) if isinstance(node, ast.Call)]
         found = {_name(call.func): ast.unparse(call) for call in calls}
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return {}

@@ -17,9 +17,10 @@ from agent.events import Observer
 from agent.history import History
 from agent.last_failure import last_failure
 from agent.measure import Measurer
-from agent.researchers.base import Context, Researcher
-from agent.search import hill_climb
-from agent.seeds import SCREENING_SEED, block_after, every_seed
+from agent.researchers.base import Context, HistoryEntry, Researcher
+from agent.search import hill_climb, tree
+from agent.search.plateau import stalled
+from agent.seeds import BRANCHED, SCREENING_SEED, block_after, every_seed
 from agent.settings import RunSettings
 from agent.state_files import read_json
 from environments.base import EnvironmentSpec, matches
@@ -27,6 +28,16 @@ from evaluators.significance import paired_interval
 from workspaces.ledger import Ledger
 from workspaces.remarks import Remark, read_remarks
 from workspaces.review.record import BASELINE_FILE
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where an attempt begins: what it is built on, and what it has to beat; 0 is the baseline."""
+
+    parent: int
+    parent_commit: str
+    comparator: int
+    comparator_commit: str
 
 
 @dataclass(frozen=True)
@@ -51,17 +62,30 @@ class Laboratory:
     @property
     def seeds(self) -> range:
         """Every seed index that an arm may have been measured on."""
-        return every_seed(self.settings.seeds, block_after(self.history.race_outcomes()))
+        return every_seed(self.settings.seeds, block_after([*self.history.race_outcomes(), BRANCHED]))
 
     @property
     def baseline(self) -> str:
         """The baseline's commit."""
         return self.ledger.tags()["baseline"]
 
+    def round_of(self, number: int) -> range:
+        """The attempts of the same round: as many as there are workers."""
+        start, workers = self.settings.stretch_before(number), self.settings.workers
+        first = start + (number - 1 - start) // workers * workers + 1
+        return range(first, first + workers)
+
     def horizon(self, number: int) -> int:
-        """The last attempt of the rounds before that of `number`: what it may see the results of."""
-        start = self.settings.stretch_before(number)
-        return start + (number - 1 - start) // self.settings.workers * self.settings.workers
+        """The last attempt of the rounds that were over before that of `number`: it may see their results."""
+        under_way = (self.settings.rounds_at_once - 1) * self.settings.workers
+        return max(self.settings.stretch_before(number), self.round_of(number).start - 1 - under_way)
+
+    def shown_to(self, number: int) -> range:
+        """The attempts since its horizon whose code a proposal is shown: all before it, but where a round is
+        proposed ahead none of its own, since it is proposed at once.
+        """
+        ahead = self.settings.rounds_at_once > 1
+        return range(self.horizon(number) + 1, self.round_of(number).start if ahead else number)
 
     def tidy(self, number: int) -> None:
         """Delete the policies of an attempt that was not kept, unless they are asked for."""
@@ -69,32 +93,47 @@ class Laboratory:
         if not self.settings.keep_policies and record is not None and record.verdict != "kept":
             self.folder(number).delete_policies()
 
-    def parent_of(self, number: int) -> tuple[int, str]:
-        """The attempt that a new one builds on, and its commit; 0 is the baseline."""
+    def standing_of(self, number: int) -> Standing:
+        """What a new attempt is built on, by the run's search, and the incumbent that it has to beat.
+
+        All attempts that it is shown must have their code in the ledger.
+        """
         if self.folder(number).reapplies is not None:
-            return self.history.incumbent_number(), self.ledger.incumbent()
-        return self.incumbent_for(number)
+            incumbent, commit = self.history.incumbent_number(), self.ledger.incumbent()
+            return Standing(incumbent, commit, incumbent, commit)
+        history = self._seen(number)
+        comparator = parent = hill_climb.select(history)
+        if self.settings.search == "tree":
+            parent = tree.select(history, self.spec.better)
+        commits = {record.number: record.result_commit for record in self.ledger.attempts()}
+        return Standing(
+            parent,
+            commits.get(parent) or self.baseline,
+            comparator,
+            commits.get(comparator) or self.baseline,
+        )
 
-    def incumbent_for(self, number: int) -> tuple[int, str]:
-        """The attempt that a proposal of this number builds on, by the results that it may see."""
-        records = [record for record in self.ledger.attempts() if record.number <= self.horizon(number)]
-        parent = hill_climb.select(self.history.entries(records))
-        commits = {record.number: record.result_commit for record in records}
-        return parent, commits.get(parent) or self.baseline
-
-    def context(self, number: int, parent: int, commit: str) -> Context:
-        """Everything that a researcher is shown for attempt `number` on `parent`.
-
-        Of its own round it sees the code of those before it, as in flight whether they are or not.
+    def _seen(self, number: int) -> list[HistoryEntry]:
+        """What attempt `number` may know of: the baseline, results up to its horizon, and the code of what it
+        is shown beyond, as in flight whether it is or not.
         """
         seen = self.horizon(number)
         records = [
             record if record.number <= seen else replace(record, verdict=None, reason=None, trailers={})
             for record in self.ledger.attempts()
-            if record.number < number
+            if record.number < self.shown_to(number).stop
         ]
-        entries = tuple(self.history.entries(records))
         baseline = self.history.baseline_entry(self.settings.metric, every_seed(self.settings.seeds))
+        return [baseline, *(self.history.entry(record) for record in records)]
+
+    def context(self, number: int, parent: int, commit: str) -> Context:
+        """Everything that a researcher is shown for attempt `number` on `parent`."""
+        history = self._seen(number)
+        baseline, *entries = history
+        comparator = hill_climb.select(history)
+        incumbent = next(entry for entry in history if entry.number == comparator)
+        record = self.ledger.attempt(comparator) if comparator else None
+        beaten = (record.result_commit if record is not None else None) or self.baseline
         files = self._editable_files(commit)
         return Context(
             goal=self.settings.goal,
@@ -106,15 +145,16 @@ class Laboratory:
             files=files,
             protected_files=self._protected_files(commit, files),
             baseline=baseline,
-            incumbent=next((entry for entry in entries if entry.number == parent), baseline),
-            history=entries,
+            incumbent=incumbent,
+            history=tuple(entries),
             noise=self.noise,
-            diagnostics=diagnosis_text(self.history, self.directory, parent, commit),
+            diagnostics=diagnosis_text(self.history, self.directory, comparator, beaten),
             detectable=self._detectable(),
-            score_interval=self._score_interval(parent, commit),
-            budget_left=remaining(self.directory, self.settings, seen),
+            score_interval=self._score_interval(comparator, beaten),
+            budget_left=remaining(self.directory, self.settings, self.horizon(number)),
             last_failure=last_failure(self.directory, entries),
             remarks=self._remarks(number),
+            stalled=stalled(entries),
         )
 
     def _detectable(self) -> float | None:

@@ -5,6 +5,7 @@ Owns where they lie and when they are refused. What is tested is said in `contro
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,9 +13,16 @@ from pathlib import Path
 from agent.control_check import Checked, ControlRefused, check_controls
 from agent.settings import RunSettings
 from environments.base import Environment, matches
-from workspaces.controls import read_control, refuse_taken, tuning
+from workspaces.controls import Kind, read_control, refuse_taken, tuning
 
 FOLDER = "controls"
+PLACES: Mapping[Kind, str] = {
+    "loss": "LOSS",
+    "term": "TERMS",
+    "advantage": "ADVANTAGE",
+    "average": "AVERAGE",
+    "sampling": "SAMPLING",
+}
 
 
 def names_of(paths: Sequence[Path], environment: Environment) -> tuple[str, ...]:
@@ -34,12 +42,22 @@ def names_of(paths: Sequence[Path], environment: Environment) -> tuple[str, ...]
         spec = environment.spec
         if f"{FOLDER}/batch.py" not in template or not matches(inside, spec.editable):
             raise ControlRefused(f"{path}: {spec.name}'s template takes no controls: leave --control away.")
+        if not _has_place(template, control.kind):
+            raise ControlRefused(
+                f"{path}: {spec.name}'s entropy_control.py has no place for a {control.kind}."
+            )
         if inside in template:
             raise ControlRefused(f"{path}: {spec.name} has a {inside} already; name the file otherwise.")
         if control.module in found or control.name in found.values():
             raise ControlRefused(f"{path}: two of your controls are called alike; name one otherwise.")
         found[control.module] = control.name
     return tuple(found)
+
+
+def _has_place(template: Mapping[str, Path], kind: Kind) -> bool:
+    """Whether the template's entropy_control.py names a control of this kind; true where there is none."""
+    file = template.get("entropy_control.py")
+    return file is None or re.search(rf"^{PLACES[kind]}\b.*=", file.read_text(), re.M) is not None
 
 
 def check(paths: Sequence[Path], sandbox: str) -> list[Checked]:

@@ -27,7 +27,7 @@ from agent.replaying import replayed, require_alike
 from agent.researchers.base import Researcher
 from agent.researchers.prices import known_price, told
 from agent.seeds import every_seed
-from agent.settings import GuardSetting, Researchers, RunSettings, TrainingSettings
+from agent.settings import ASKING_A_MODEL, GuardSetting, Researchers, RunSettings, Search, TrainingSettings
 from environments.base import EnvironmentSpec, SzilardError
 from environments.registry import is_path, load
 from workspaces.redaction import redacted
@@ -45,6 +45,7 @@ _PROPOSES = {
     "random": "chance, out of the catalogue",
     "tpe": "Optuna's TPE sampler, out of the catalogue",
     "command": "a program of yours, in the sandbox: {model}",
+    "hybrid": "Optuna's TPE sampler; language model {model}, {price}, may overrule 3 of 10 trials",
 }
 
 
@@ -92,7 +93,7 @@ def plan(
         raise InvalidOption('The goal is empty: say in words what should get better, e.g. szilard run "…".')
     if attempts < 1:
         raise InvalidOption("A run needs at least 1 attempt.")
-    if researcher != "language-model" and (tokens or dollars or price):
+    if researcher not in ASKING_A_MODEL and (tokens or dollars or price):
         raise InvalidOption(
             f"--tokens, --dollars and --price bound a language model; the {researcher} researcher asks none."
         )
@@ -147,7 +148,7 @@ def plan(
         model=model,
         replays=None if replay is None else str(replay.resolve()),
         program=program,
-        search=cast(Literal["hill-climb"], search),
+        search=cast(Search, search),
         keep_policies=keep_policies,
         force=force,
         controls=own_controls.names_of(controls, load(training.environment)) if controls else (),
@@ -323,25 +324,27 @@ def researcher_of(
     Raises:
         SzilardError: a language model that cannot be reached with these settings.
     """
-    if settings.researcher == "language-model":
+    if settings.researcher in ("tpe", "hybrid") and find_spec("optuna") is None:
+        raise InvalidOption(f"--researcher {settings.researcher} needs Optuna: pip install 'szilard[tpe]'.")
+    if settings.researcher in ASKING_A_MODEL:
         from agent.researchers.allowance import Allowance, Bounds
+        from agent.researchers.hybrid import HybridResearcher
         from agent.researchers.language_model import LanguageModelResearcher
         from agent.researchers.stored_replies import StoredReplies
 
         if settings.model is None:
-            raise InvalidOption("--researcher language-model needs --model NAME.")
+            raise InvalidOption(f"--researcher {settings.researcher} needs --model NAME.")
         allowed = settings.allowed
         allowance = Allowance(directory, Bounds(allowed.tokens, allowed.dollars, settings.price))
         replies = StoredReplies(Path(settings.replays), settings.model) if settings.replays else None
-        return LanguageModelResearcher(
+        model = LanguageModelResearcher(
             settings.model, replies=replies, allowance=allowance, observer=observer
         )
+        return HybridResearcher(model) if settings.researcher == "hybrid" else model
     if settings.program is not None:
         from agent.researchers.command import CommandResearcher
 
         return CommandResearcher(settings.program, settings.sandbox)
-    if settings.researcher == "tpe" and find_spec("optuna") is None:
-        raise InvalidOption("--researcher tpe needs Optuna: pip install 'szilard[tpe]'.")
     from agent.researchers import blind, catalogue
 
     if settings.researcher == "tpe":

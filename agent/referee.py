@@ -19,7 +19,7 @@ from agent.foresight import Foresight
 from agent.laboratory import Laboratory
 from agent.record import figures
 from agent.same_seed import seeds_alike
-from agent.seeds import SCREENING_SEED, SeedPlan, block_after, every_seed, seed_plan
+from agent.seeds import BRANCHED, SCREENING_SEED, SeedPlan, block_after, every_seed, seed_plan
 from environments.base import Split
 from workspaces.measurements import Measurement
 from workspaces.remarks import evidence_of_remarks
@@ -67,9 +67,15 @@ class Referee:
             return replace(ruling, reason=f"{ruling.reason} (self-reported metric)")
         return ruling
 
-    def plan(self, number: int) -> SeedPlan:
-        """The seeds of an attempt's race, by what became of the races of earlier rounds."""
+    def plan(self, number: int, *, branched: bool = False) -> SeedPlan:
+        """The seeds of an attempt's race, by what became of the races of earlier rounds.
+
+        `branched`: it was built on another attempt than the one it has to beat. That one was chosen by its
+        score, so the race is on seeds that had no part in it.
+        """
         earlier = self.laboratory.history.race_outcomes(self.laboratory.horizon(number))
+        if branched:
+            earlier.append(BRANCHED)
         return seed_plan(self.laboratory.settings.seeds, block_after(earlier))
 
     def enter(self, number: int) -> tuple[int, float]:
@@ -87,23 +93,23 @@ class Referee:
         return place, alpha_for_entrant(settings.alpha, outcomes, expected_entrants(settings.attempts))
 
     def rule(
-        self, number: int, parent: int, comparator: str, code: str, verdict: Verdict, looked: Sequence[int]
+        self, number: int, against: int, comparator: str, code: str, verdict: Verdict, looked: Sequence[int]
     ) -> str:
         """Record a verdict on the seeds looked at; a winner is promoted, a late one is to be raced anew."""
         outcome, reason, late = verdict.outcome, verdict.reason, False
         if outcome == "kept" and self.laboratory.ledger.incumbent() != comparator:
             outcome, late = "inconclusive", True
             reason = (
-                f"beats attempt {parent}, which is no longer the incumbent; while attempts are left it is "
+                f"beats attempt {against}, which is no longer the incumbent; while attempts are left it is "
                 f"raced anew on the newer one ({reason})"
             )
-        self._conclude(number, parent, outcome, reason, code, verdict, looked, late=late)
+        self._conclude(number, against, outcome, reason, code, verdict, looked, late=late)
         self.settle(number, comparator)
         return outcome
 
-    def close(self, number: int, parent: int, outcome: str, reason: str, code: str | None) -> None:
+    def close(self, number: int, against: int, outcome: str, reason: str, code: str | None) -> None:
         """Record an attempt that ended without a verdict on its score."""
-        self._conclude(number, parent, outcome, reason, code, None)
+        self._conclude(number, against, outcome, reason, code, None)
         self.settle(number, self.laboratory.ledger.incumbent())
 
     def settle(self, number: int, comparator: str) -> None:
@@ -120,7 +126,7 @@ class Referee:
     def _conclude(
         self,
         number: int,
-        parent: int,
+        against: int,
         outcome: str,
         reason: str,
         code: str | None,
@@ -131,8 +137,8 @@ class Referee:
     ) -> None:
         laboratory = self.laboratory
         measured = self._measured(code, looked) if code is not None else {}
-        trailers = dict(self.foresight.trailers(number, code, parent)) if code is not None else {}
-        trailers |= figures(laboratory.settings, verdict, measured, compared_with=parent)
+        trailers = dict(self.foresight.trailers(number, code, against)) if code is not None else {}
+        trailers |= figures(laboratory.settings, verdict, measured, compared_with=against)
         folder = laboratory.folder(number).path
         diagnosis = diagnosis_of(laboratory.history, folder, code) if code is not None else None
         if diagnosis is not None:

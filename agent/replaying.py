@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from agent.settings import RunSettings
+from agent.settings import ASKING_A_MODEL, RunSettings
 from environments.base import SzilardError
 
 MAY_DIFFER = {
@@ -28,7 +28,7 @@ def replayed(run: Path) -> RunSettings:
         InvalidRun: it is no run.
     """
     settings = RunSettings.read(run)
-    if settings.researcher != "language-model":
+    if settings.researcher not in ASKING_A_MODEL:
         raise CannotReplay(
             f"{run} has no replies: the {settings.researcher} researcher proposed in it, and asks nobody. "
             "Its command makes the same run again."

@@ -86,8 +86,8 @@ class Rounds:
         with self._lock:
             return trained in self._in_training
 
-    def wait(self, until: Callable[[], bool], workspace: Workspace) -> None:
-        """Come back once `until` holds; help whoever races in the meantime.
+    def wait(self, until: Callable[[], bool], workspace: Workspace | None) -> None:
+        """Come back once `until` holds; help whoever races in the meantime, with a work tree.
 
         Raises:
             Cancelled: the run is being stopped.
@@ -95,7 +95,7 @@ class Rounds:
         while not until():
             if self._laboratory.stopping.is_set():
                 raise Cancelled("The run is being stopped.")
-            if not self._help(workspace):
+            if workspace is None or not self._help(workspace):
                 self._laboratory.stopping.wait(_LOOK_AGAIN_SECONDS)
 
     def _help(self, workspace: Workspace) -> bool:

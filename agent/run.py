@@ -49,6 +49,7 @@ __all__ = [
     "RunSummary",
     "ablate_winner",
     "confirm_again",
+    "create",
     "describe",
     "plan",
     "resume",
@@ -70,6 +71,15 @@ def start(
         Interrupted: stopped by Ctrl-C or SIGTERM; `resume` goes on.
         SzilardError: what a user can mend, in one sentence.
     """
+    return resume(create(settings, runs_dir, controls), observer)
+
+
+def create(settings: RunSettings, runs_dir: Path, controls: Sequence[Path] = ()) -> Path:
+    """Create the run directory, with the user's own controls in it; `resume` runs what is in there.
+
+    Raises:
+        RunExists: there is a run of that name.
+    """
     directory = runs_dir / settings.name
     secret = settings.derive_secret(runs_dir)
     _remove_never_begun(runs_dir)
@@ -87,7 +97,7 @@ def start(
                 "or choose another --name."
             ) from error
         raise
-    return resume(directory, observer)
+    return directory
 
 
 def _remove_never_begun(runs_dir: Path) -> None:

@@ -3,7 +3,8 @@
 Index 0 is the screening seed, 1..N are the first evidence seeds, N+1 and N+2 a comparator's further screening
 seeds. A comparator that stays is luck that every attempt after it inherits; so after a promotion, and after a
 number of races, the evidence moves on to a fresh block of N seeds, on which nobody has been chosen yet. So it
-does when an ended run goes on, past the seeds on which its winner was taken apart.
+does when an ended run goes on, past the seeds on which its winner was taken apart, and when an attempt was
+built on another one than the incumbent: that one was chosen by what it scored.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ SCREENING_SEED = 0
 MORE_SCREENING_SEEDS = 2
 MOST_RACES = 8
 EXTENDED = "extended"
+BRANCHED = "branched"
 EXTENSION_BLOCKS = 4
 
 
@@ -51,12 +53,16 @@ def every_seed(seeds: int, block: int = 0) -> range:
 def block_after(outcomes: Sequence[str]) -> int:
     """The block that the next race uses, given the outcomes of those before it in order.
 
-    Among them `EXTENDED` stands where an ended run went on.
+    Among them `EXTENDED` stands where an ended run went on, and `BRANCHED` before a race of an attempt that
+    was built on another one than its comparator.
     """
     block = races = 0
     for outcome in outcomes:
         if outcome == EXTENDED:
             block, races = block + EXTENSION_BLOCKS, 0
+            continue
+        if outcome == BRANCHED:
+            block, races = block + 1, 0
             continue
         races += 1
         if outcome == "kept" or races == MOST_RACES:

@@ -41,9 +41,11 @@ def next_opening(directory: Path) -> Opening:
     laboratory = onlooking(directory)
     taken = {record.number for record in laboratory.ledger.attempts()}
     number = next(number for number in itertools.count(1) if number not in taken)
-    parent, commit = laboratory.incumbent_for(number)
-    turns = opening(laboratory.context(number, parent, commit))
-    return Opening(number, parent, tuple(Turn(t.role, redacted(t.content, os.environ)) for t in turns))
+    standing = laboratory.standing_of(number)
+    turns = opening(laboratory.context(number, standing.parent, standing.parent_commit))
+    return Opening(
+        number, standing.parent, tuple(Turn(t.role, redacted(t.content, os.environ)) for t in turns)
+    )
 
 
 def sent(directory: Path, number: int) -> list[Exchange]:

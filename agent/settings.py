@@ -20,7 +20,10 @@ from agent.program import Program
 from agent.run_file import CHECKSUM, RUN_FILE, text_of
 from environments.base import Score, SzilardError
 
-Researchers = Literal["catalogue", "language-model", "random", "tpe", "command"]
+Researchers = Literal["catalogue", "language-model", "random", "tpe", "hybrid", "command"]
+Search = Literal["hill-climb", "tree"]
+AT_ONCE = ("catalogue", "random", "tpe")
+ASKING_A_MODEL = ("language-model", "hybrid")
 
 KEY_FILE = ".key"
 
@@ -123,7 +126,7 @@ class RunSettings(TrainingSettings):
     model: str | None = None
     replays: str | None = Field(default=None, description="folder of the run whose replies are given again")
     program: Program | None = Field(default=None, description="what --researcher command runs")
-    search: Literal["hill-climb"] = "hill-climb"
+    search: Search = "hill-climb"
     alpha: float = Field(default=0.1, gt=0, lt=1)
     keep_policies: bool = False
     force: bool = Field(default=False, description="the run goes on although its domain is unsuitable")
@@ -135,6 +138,13 @@ class RunSettings(TrainingSettings):
     def allowed(self) -> RunSettings | Extension:
         """What bounds the run now: attempts, minutes, training seconds, tokens and dollars in all."""
         return self.extensions[-1] if self.extensions else self
+
+    @property
+    def rounds_at_once(self) -> int:
+        """2 where the next round is proposed while this one trains: a researcher that takes its time would
+        else keep several workers waiting.
+        """
+        return 1 if self.workers == 1 or self.researcher in AT_ONCE else 2
 
     def stretch_before(self, number: int) -> int:
         """The last attempt of the stretches before that of `number`; 0 in the first."""

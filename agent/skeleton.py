@@ -15,6 +15,7 @@ from typing import Literal, get_args
 
 from environments import registry
 from environments.base import SzilardError
+from workspaces.syntax import parse
 
 Kind = Literal["language", "full", "command"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -79,5 +80,5 @@ def _class_of(name: str) -> str:
 
 def _used(file: Path) -> set[str]:
     """The names that code of a skeleton uses; none where it has no such file."""
-    tree = ast.parse(file.read_text() if file.is_file() else "")
+    tree = parse(file.read_text() if file.is_file() else "")
     return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}

@@ -183,7 +183,8 @@ def open_trials(
     directory.mkdir(parents=True, exist_ok=True)
     with owned(directory), opened(directory, settings, observer) as found:
         template = _hash_of(found.environment.workspace_template())
-        _claim(directory / SETTINGS_FILE, settings, {**chosen, "template": template})
+        asked = settings.model_dump(mode="json", exclude={"secret"})
+        claim(directory / SETTINGS_FILE, {**asked, **chosen, "template": template})
         workers = Workers(directory, found.measurer)
         trials = Trials(directory, settings, found, workers)
         try:
@@ -192,8 +193,12 @@ def open_trials(
             trials.clock.save()
 
 
-def _claim(path: Path, settings: TrainingSettings, chosen: Mapping[str, object]) -> None:
-    asked = {**settings.model_dump(mode="json", exclude={"secret"}), **chosen}
+def claim(path: Path, asked: Mapping[str, object]) -> None:
+    """Write down what a folder compares, or check that it is what was compared there before.
+
+    Raises:
+        OtherComparison: it is another one, or what it was cannot be read.
+    """
     if not path.exists():
         write_json(path, asked)
         return

@@ -62,8 +62,8 @@ class _Timed:
 
 def _timed(laboratory: Laboratory, attempts: int) -> _Timed:
     started, used = time.perf_counter(), _cpu_seconds()
-    parent, commit = laboratory.incumbent_for(attempts + 1)
-    turns = opening(laboratory.context(attempts + 1, parent, commit))
+    standing = laboratory.standing_of(attempts + 1)
+    turns = opening(laboratory.context(attempts + 1, standing.parent, standing.parent_commit))
     cpu, wall = _cpu_seconds() - used, time.perf_counter() - started
     return _Timed(cpu, wall, sum(tokens(turn.content) for turn in turns))
 

@@ -223,6 +223,13 @@ class Environment(ABC):
         """
         return ()
 
+    def at_temperature(self, temperature: float, *, tasks: int, samples: int) -> Environment | None:
+        """The same domain, scored at a temperature of the policy, on so many tasks with so many samples each.
+
+        None where a score has no temperature: its entropy regime is then read from trainings alone.
+        """
+        return None
+
     @abstractmethod
     def score(self, policy: Path, split: Split, seed: int) -> Score:
         """Score a Hugging Face policy folder outside the sandbox.

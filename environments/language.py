@@ -6,7 +6,6 @@ Owns how a language policy is scored: draws samples outside the sandbox and turn
 from __future__ import annotations
 
 import copy
-import re
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
@@ -27,6 +26,7 @@ from environments.base import (
     Task,
 )
 from environments.blame import file_of, place_of, place_of_error, raised
+from environments.frontier import frontier_of
 from environments.language_defaults import (
     MAX_TOKENS,
     PASS_AT,
@@ -35,7 +35,6 @@ from environments.language_defaults import (
     language_spec,
     policy_folder,
     recipe_with,
-    with_constants,
 )
 from evaluators.clustered import clustered_standard_error
 
@@ -49,20 +48,6 @@ SCORED_ROWS = 8192
 SNAPSHOT_STRIDE, SNAPSHOT_SAMPLES = 5, 16
 SAMPLING_BYTES, LONGEST_PROMPT = 2 * 2**30, 256
 OPERATIONS_OF_A_TOKEN, OPERATIONS_A_SECOND = 16, 2e10
-RATE_LINE = r"^LEARNING_RATE = (\S+)"
-STEPS_LINE = r"^STEPS = (\S+)"
-
-
-def _digits(rate: float) -> float:
-    return float(f"{rate:.6g}")
-
-
-def _rate_and_steps(recipe: str) -> tuple[float, int] | None:
-    rate, steps = re.search(RATE_LINE, recipe, re.M), re.search(STEPS_LINE, recipe, re.M)
-    try:
-        return (_digits(float(rate[1])), int(steps[1])) if rate and steps else None
-    except ValueError:
-        return None
 
 
 def _mean(rewards: Sequence[Sequence[float]]) -> float:
@@ -185,30 +170,13 @@ class LanguageEnvironment(Environment):
         self.spec = replace(self.spec, seconds_per_attempt=seconds)
 
     def frontier(self, winner: Mapping[str, str] | None = None) -> Sequence[FrontierPoint]:
-        """The recipe at learning rates around its own, at half its length, and at the winner's of both."""
         recipe = self.workspace_template()[RECIPE.name].read_text()
-        own = _rate_and_steps(recipe)
-        if own is None:
-            return ()
-        rate, steps = own
-        points = {
-            (_digits(rate * 0.5), steps): "learning rate x 0.5",
-            (_digits(rate * 0.75), steps): "learning rate x 0.75",
-            (_digits(rate * 1.25), steps): "learning rate x 1.25",
-            (_digits(rate * 1.25), steps // 2): "half the steps, learning rate x 1.25",
-        }
-        beside = _rate_and_steps((winner or {}).get(RECIPE.name, ""))
-        if beside is not None and beside != own:
-            points.setdefault(beside, "the winner's rate and length")
-        return [
-            FrontierPoint(
-                label,
-                at,
-                length,
-                {RECIPE.name: with_constants(recipe, {"LEARNING_RATE": at, "STEPS": length})},
-            )
-            for (at, length), label in points.items()
-        ]
+        return frontier_of(RECIPE.name, recipe, (winner or {}).get(RECIPE.name, ""))
+
+    def at_temperature(self, temperature: float, *, tasks: int, samples: int) -> LanguageEnvironment:
+        domain = copy.copy(self)
+        domain.temperature, domain.scored_tasks, domain.scored_samples = temperature, tasks, samples
+        return domain
 
     def resealed(self, opened: Sequence[int], seed: int) -> LanguageEnvironment:
         touched: set[str] = set()

@@ -30,6 +30,7 @@ from environments.blame import file_of, line_of, place_of, place_of_error, raise
 DEFAULT = "countdown"
 BUILT_IN = {
     "countdown": "environments.countdown.environment:Countdown",
+    "language_model": "environments.language_model.environment:LanguageModel",
     "melody": "environments.melody.environment:MelodyEnvironment",
 }
 FAMILIES = {"reasoning_gym": ("DATASET", "environments.reasoning_gym.environment:ReasoningGym")}

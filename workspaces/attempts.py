@@ -36,6 +36,12 @@ class AttemptRecord:
     trailers: Mapping[str, str]
     repairs: int = 0
 
+    @property
+    def compared_with(self) -> int:
+        """The attempt that its verdict holds it against; while it has none, its parent."""
+        told = self.trailers.get("Compared-With", "")
+        return int(told) if told.isdecimal() else self.parent
+
 
 def read_attempt(number: int, tip: str, commits: Mapping[str, Commit]) -> AttemptRecord:
     """The record of the attempt whose branch ends in `tip`; `commits` holds `tip` and its first parent.

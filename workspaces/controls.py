@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from environments.base import SzilardError
+from workspaces.syntax import parse
 
 Kind = Literal["loss", "term", "advantage", "average", "sampling"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -198,7 +199,7 @@ def _text(path: Path) -> str:
 
 def _parse(text: str, path: Path) -> ast.Module:
     try:
-        return ast.parse(text, filename=str(path))
+        return parse(text, str(path))
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = getattr(error, "lineno", None)
         told = getattr(error, "msg", None) or str(error) or "it is nested too deeply"

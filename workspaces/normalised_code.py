@@ -14,6 +14,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
+from workspaces.syntax import parse
+
 TOLERANCE = 0.02
 
 _FLOAT = re.compile(r"(?<![\w.])\d+(?:\.\d+(?:[eE][-+]?\d+)?|[eE][-+]?\d+)(?![\w.])")
@@ -99,7 +101,7 @@ def _read_python(text: str) -> _Read | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            module = ast.parse(text)
+            module = parse(text)
         _strip(module)
         _rename_locals(module)
         exact = _digest(ast.dump(module))

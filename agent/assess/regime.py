@@ -6,7 +6,6 @@ does not come out as it must voids the reading.
 
 from __future__ import annotations
 
-import copy
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,9 +13,9 @@ from pathlib import Path
 
 from agent.assess.bench import TEMPLATE, Bench, Training
 from agent.assess.edits import NUMBER
+from agent.researchers.configuration import recipe_in
 from agent.trials import Variant
 from environments.base import Environment, Score, Split
-from environments.language import LanguageEnvironment
 from environments.probes import not_measured
 from environments.suitability import Probe, answer
 from evaluators.entropy_response import (
@@ -63,16 +62,13 @@ def by_temperature(
     environment: Environment, policy: Path, metrics: Sequence[str], sign: float, seed: int
 ) -> Regime | None:
     """Fixed weights at eight temperatures, each prompt held against itself; None where none can be set."""
-    if not isinstance(environment, LanguageEnvironment):
+    domains = [environment.at_temperature(one, tasks=TASKS, samples=SAMPLES) for one in TEMPERATURES]
+    if None in domains:
         return None
     import torch
 
     torch.set_num_threads(1)
-    scores = []
-    for temperature in TEMPERATURES:
-        domain = copy.copy(environment)
-        domain.temperature, domain.scored_tasks, domain.scored_samples = temperature, TASKS, SAMPLES
-        scores.append(domain.score(policy, Split.SELECTION, seed))
+    scores = [domain.score(policy, Split.SELECTION, seed) for domain in domains if domain is not None]
     if any(ENTROPY not in score.metrics for score in scores):
         return None
     entropies = _rows(scores, ENTROPY, 1.0)
@@ -94,7 +90,8 @@ def by_temperature(
 def levers_of(files: Mapping[str, str]) -> dict[str, list[Variant]]:
     """Entropy pressure and learning rate as edits of the template; empty where it has not both."""
     control = files.get("entropy_control.py", "")
-    recipe = files.get("recipe.py", "")
+    file = recipe_in(files)
+    recipe = files.get(file, "")
     rate = _RATE.search(recipe)
     if _TERMS.search(control) is None or "controls/entropy_bonus.py" not in files or rate is None:
         return {}
@@ -113,7 +110,7 @@ def levers_of(files: Mapping[str, str]) -> dict[str, list[Variant]]:
         Variant(
             f"learning-rate-x-{factor:g}".replace(".", "_"),
             f"learning rate x {factor:g}",
-            {"recipe.py": _RATE.sub(f"LEARNING_RATE = {float(rate[1]) * factor:.6g}", recipe)},
+            {file: _RATE.sub(f"LEARNING_RATE = {float(rate[1]) * factor:.6g}", recipe)},
         )
         for factor in RATES
     ]

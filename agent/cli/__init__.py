@@ -36,6 +36,7 @@ _VERBS = (
     "doctor",
     "controls",
     "study",
+    "compare-researchers",
     "env",
 )
 
@@ -73,7 +74,7 @@ class _Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _VERBS:
             return None
-        command = importlib.import_module(f"agent.cli.{cmd_name}").command
+        command = importlib.import_module(f"agent.cli.{cmd_name.replace('-', '_')}").command
         assert isinstance(command, click.Command)  # noqa: S101
         return command
 

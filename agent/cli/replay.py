@@ -22,6 +22,7 @@ def command(run: str, attempt: int, runs_dir: Path, as_json: bool) -> None:
 
     The seed is the first of its evidence, or the screening seed of an attempt that has no other. ATTEMPT 0 is
     the baseline. Exits 0 when every metric is identical to the last bit, 1 when one is not. On CPU they are.
+    A whole run with the stored replies of its language model is another thing: `szilard run --replay RUN`.
 
     \b
     Example:

@@ -113,7 +113,7 @@ def _price(ctx: click.Context, parameter: click.Parameter, given: str | None) ->
     callback=_price,
     metavar="IN/OUT",
     help="Dollars for a million tokens of prompts and of replies, such as 0.15/0.60."
-    "  [default: the list price, where docs/models.md names one]",
+    "  [default: the list price, where one is known]",
 )
 @click.option(
     "--seeds",
@@ -132,8 +132,9 @@ def _price(ctx: click.Context, parameter: click.Parameter, given: str | None) ->
 )
 @click.option(
     "--researcher",
-    type=click.Choice(["catalogue", "language-model", "random", "tpe", "command"]),
-    help="Who proposes; random and tpe are baselines that know options, not meanings; command is a program."
+    type=click.Choice(["catalogue", "language-model", "random", "tpe", "hybrid", "command"]),
+    help="Who proposes; random and tpe are baselines that know options, not meanings, hybrid is tpe overruled"
+    " now and then by --model, command is a program."
     "  [default: catalogue; language-model with --model]",
 )
 @click.option("--model", help="Language model that proposes; needs OPENAI_API_KEY or OPENAI_BASE_URL.")
@@ -146,10 +147,10 @@ def _price(ctx: click.Context, parameter: click.Parameter, given: str | None) ->
 )
 @click.option(
     "--search",
-    type=click.Choice(["hill-climb"]),
+    type=click.Choice(["hill-climb", "tree"]),
     default="hill-climb",
     show_default=True,
-    help="Which attempt to build on.",
+    help="Which attempt to build on: the best one kept, or in a tree any that was scored.",
 )
 @click.option(
     "--control",
@@ -220,16 +221,18 @@ def command(
       szilard run "Answer more in up to 16 tries" --environment reasoning_gym:spell_backward
       szilard run "Answer more in up to 16 tries" --environment reasoning_gym:maze --policy ./my-model
     """
+    from agent.settings import ASKING_A_MODEL
+
     if replay is not None and (researcher, model) != (None, None):
         raise click.UsageError(
             "--replay takes the model of the other run: leave --model and --researcher away."
         )
-    if researcher not in (None, "language-model") and model is not None:
+    if researcher not in (None, *ASKING_A_MODEL) and model is not None:
         raise click.UsageError(
             f"--model names a language model, but --researcher is {researcher}: leave one away."
         )
-    if researcher == "language-model" and model is None:
-        raise click.UsageError("--researcher language-model needs --model NAME.")
+    if researcher in ASKING_A_MODEL and model is None:
+        raise click.UsageError(f"--researcher {researcher} needs --model NAME.")
     program = program_from(researcher, **of_program)
 
     from agent import own_controls

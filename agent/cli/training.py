@@ -54,7 +54,7 @@ class Asked:
     def settings(self, goal: str, out: Path) -> TrainingSettings:
         """Raises what `plan_training` raises, and InvalidOption where the domain has no controls."""
         from agent.plan import InvalidOption, plan_training
-        from agent.studies.arms import ENTROPY_CONTROL
+        from agent.studies.arms import ENTROPY_CONTROL, RECIPE
         from environments.registry import load
 
         settings = plan_training(
@@ -76,9 +76,11 @@ class Asked:
                 f"{self.environment} trains no policy, so it has no entropy controls to compare: "
                 "`szilard run` with --model researches it."
             )
-        if ENTROPY_CONTROL not in load(settings.environment).workspace_template():
+        template = load(settings.environment).workspace_template()
+        missing = next((file for file in (ENTROPY_CONTROL, RECIPE) if file not in template), None)
+        if missing is not None:
             raise InvalidOption(
-                f"The template of {self.environment} has no {ENTROPY_CONTROL}, so it takes no controls to "
+                f"The template of {self.environment} has no {missing}, so it takes no controls to "
                 "compare: `szilard run` with --model researches it."
             )
         return settings

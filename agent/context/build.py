@@ -139,6 +139,7 @@ def _fixed(context: Context) -> dict[str, str]:
         "diagnostics": _section(
             "How the incumbent's training spent its entropy", standing.diagnostics(context)
         ),
+        "optimiser": _section("What the optimiser believes", context.optimiser),
         "person": what_the_person_says(context.remarks),
         "predictions": track_record(history_table.attempts(context)),
         "exhausted": _section("Exhausted: tried in several settings, without a gain", exhausted(context)),

@@ -61,7 +61,7 @@ def _row(entry: HistoryEntry, context: Context) -> str:
     entropy = f"{_figure(entry.entropy)} ({_figure(entry.predicted_entropy)})"
     return _line(
         str(entry.number),
-        str(entry.parent),
+        str(entry.parent) if entry.against == entry.parent else f"{entry.parent} (against {entry.against})",
         one_line(entry.researcher, 40),
         entry.verdict or "in flight",
         _measured(entry),

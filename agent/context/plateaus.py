@@ -13,8 +13,9 @@ from functools import lru_cache
 from agent.context.history_table import attempts, parents
 from agent.in_force import moved_controls
 from agent.researchers.base import Context, HistoryEntry
-from agent.researchers.configuration import RECIPE
+from agent.researchers.configuration import recipe_in
 from workspaces.plain_text import fenced
+from workspaces.syntax import parse
 
 SETTINGS = 3
 
@@ -58,7 +59,10 @@ def _moved(before: Mapping[str, str], after: Mapping[str, str]) -> Mapping[str, 
     controls = moved_controls(before, after)
     if controls:
         return controls
-    earlier, later = _constants(before.get(RECIPE, "")), _constants(after.get(RECIPE, ""))
+    earlier, later = (
+        _constants(before.get(recipe_in(before), "")),
+        _constants(after.get(recipe_in(after), "")),
+    )
     return {
         f"{name} alone": value for name, value in later.items() if name in earlier and earlier[name] != value
     }
@@ -82,7 +86,7 @@ def _told(settings: Mapping[str, list[int]]) -> str:
 def _constants(recipe: str) -> Mapping[str, str]:
     """Name -> number of the recipe's plain assignments."""
     try:
-        body = ast.parse(recipe).body
+        body = parse(recipe).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return {}
     found: dict[str, str] = {}

@@ -59,6 +59,21 @@ def standing(context: Context) -> str:
         lines.append(
             f"Incumbent (attempt {incumbent.number}): score {_score(incumbent, context)}{_interval(context)}."
         )
+    if context.parent != incumbent.number:
+        lines.append(
+            f"The search has gone to another branch: your proposal is built on attempt {context.parent}, "
+            "and has to beat the incumbent."
+        )
+    if context.unseen:
+        lines.append(
+            f"Proposals made at this moment, which you are not shown: {context.unseen}. "
+            "Take a direction of your own."
+        )
+    if context.stalled:
+        lines.append(
+            f"The last {context.stalled} attempts kept nothing: propose a structural change, such as another "
+            "mechanism, not another value of what was tried."
+        )
     noise = "not known" if context.noise is None else f"{context.noise:.3g}"
     lines.append(f"Noise (standard deviation of the baseline's score over seeds): {noise}.")
     if context.detectable:

@@ -35,8 +35,9 @@ class HistoryEntry:
     the change) are in units of the metric on the selection split, entropies in nats a token; None is a
     figure that could not be had. `seeds` is how many seeds `score` is the mean of. `files` are the
     attempt's editable files, path -> text; `diagnosis` is one sentence on where its entropy went. Of one
-    that was stopped early `forecast` is all that is known: the change against the parent that its
-    snapshots foretold, positive is better, and the error of that.
+    that was stopped early `forecast` is all that is known: the change against its comparator that its
+    snapshots foretold, positive is better, and the error of that. `compared_with` is the attempt that
+    `score_change` is against, where that is not the parent.
     """
 
     number: int
@@ -56,6 +57,17 @@ class HistoryEntry:
     files: Mapping[str, str] = field(default_factory=dict)
     diagnosis: str | None = None
     forecast: tuple[float, float] | None = None
+    compared_with: int | None = None
+
+    @property
+    def against(self) -> int | None:
+        """The attempt that it has to beat."""
+        return self.parent if self.compared_with is None else self.compared_with
+
+    @property
+    def broke_guard(self) -> bool:
+        """Whether a guard turned it down, whatever its score."""
+        return self.verdict != "kept" and "guard" in (self.reason or "")
 
 
 @dataclass(frozen=True)
@@ -69,7 +81,9 @@ class Context:
     incumbent's score over its seeds. `diagnostics` tells in plain text how the incumbent's training spent its
     entropy. `budget_left` says what is left of every bound but the attempts, `last_failure` what the latest
     attempt that failed left behind. `remarks` are what a person has said to the run before this attempt was
-    proposed.
+    proposed. `stalled` counts the attempts since one was last kept, once they are a plateau: then a
+    structural change is asked for, else it is 0. `optimiser` tells what a numeric optimiser beside the
+    researcher believes and would try next; empty where there is none.
     """
 
     goal: str
@@ -90,6 +104,13 @@ class Context:
     budget_left: tuple[str, ...] = ()
     last_failure: str | None = None
     remarks: tuple[Remark, ...] = ()
+    stalled: int = 0
+    optimiser: str = ""
+
+    @property
+    def unseen(self) -> int:
+        """How many earlier attempts are being proposed at this moment, so that nothing is known of them."""
+        return max(0, self.attempt - 1 - len(self.history))
 
 
 class Researcher(Protocol):

@@ -47,7 +47,7 @@ class RandomResearcher(_Blind):
             NoProposal: the baseline cannot be read as a configuration, or nothing untried was drawn.
         """
         rng = np.random.default_rng(context.seed)
-        table, baseline = _space(context)
+        table, baseline = space_of(context)
 
         def choose(question: str, options: Sequence[Option]) -> Option:
             return options[int(rng.integers(len(options)))]
@@ -71,7 +71,7 @@ class TpeResearcher(_Blind):
         Raises:
             NoProposal: the baseline cannot be read as a configuration, or nothing untried was drawn.
         """
-        table, baseline = _space(context)
+        table, baseline = space_of(context)
         study = _study(context, table, baseline)
         target = _untried(context, table, lambda: _asked(study, baseline, table))
         told = (
@@ -80,8 +80,13 @@ class TpeResearcher(_Blind):
         return _proposal(context, table, target, "chosen by TPE", told)
 
 
-def _space(context: Context) -> tuple[Table, Configuration]:
-    table = table_of(context.baseline.files)
+def space_of(context: Context) -> tuple[Table, Configuration]:
+    """The controls that there are to choose from, the parent's own among them, and the baseline's choice.
+
+    Raises:
+        NoProposal: the baseline cannot be read as a configuration.
+    """
+    table = table_of({**context.baseline.files, **context.files})
     baseline = read(context.baseline.files, table)
     if baseline is None:
         raise NoProposal("the baseline's recipe.py and entropy_control.py cannot be read; use --model")

@@ -118,7 +118,8 @@ def _kinds(configuration: Configuration) -> tuple[str, ...]:
 def _proposal(known: Known, target: Configuration) -> Proposal:
     context = known.context
     gain, _ = known.surrogate.change(target)
-    reached, _ = known.surrogate.change(known.parent)
+    incumbent = read(context.incumbent.files, known.table) or known.baseline
+    reached, _ = known.surrogate.change(incumbent)
     change, entropy = context.spec.better(gain - reached), known.surrogate.entropy(target)
     return Proposal(
         hypothesis=hypothesis(known, target),

@@ -10,6 +10,7 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -158,7 +159,8 @@ class CommandResearcher:
             executor.close()
 
 
-class _Found(BaseModel):
+@dataclass(frozen=True)
+class _Found:
     """What a call left: the proposal file, the files that differ from the parent's, those that are gone.
 
     None stands for a file that is no text, or too long.
@@ -184,7 +186,7 @@ def _found(output: Path, parent: Mapping[str, str], variables: Mapping[str, str]
         if text is None or text != parent.get(path):
             changed[path] = text
     said = _text(proposal, PROPOSAL_BYTES, variables) if proposal is not None else None
-    return _Found(proposal=said, changed=changed, deleted=sorted(parent.keys() - files.keys()))
+    return _Found(said, changed, sorted(parent.keys() - files.keys()))
 
 
 def _text(file: Path, most: int, variables: Mapping[str, str]) -> str | None:
@@ -210,6 +212,7 @@ def _proposal(found: _Found, parent: Mapping[str, str], spec: EnvironmentSpec) -
     """Raises _Unusable where what was left is none."""
     _refuse(found.deleted, "was deleted: an attempt cannot delete files")
     _refuse(forbidden(list(found.changed), spec.editable, spec.protected), "may not be changed or added")
+    _refuse([path for path in found.changed if not _is_text(path)], "has a name that is no text")
     _refuse(
         [path for path, text in found.changed.items() if text is None],
         f"is no text in UTF-8 of at most {LARGEST_FILE // 1024} KiB",
@@ -239,7 +242,16 @@ def _refuse(paths: list[str], why: str) -> None:
 def _editable(found: _Found, spec: EnvironmentSpec) -> dict[str, str]:
     """What the next call of the program finds as this one left it."""
     refused = set(forbidden(list(found.changed), spec.editable, spec.protected))
-    return {path: text for path, text in found.changed.items() if text is not None and path not in refused}
+    return {
+        path: text
+        for path, text in found.changed.items()
+        if text is not None and _is_text(path) and path not in refused
+    }
+
+
+def _is_text(name: str) -> bool:
+    """Whether the name of a file can be written as UTF-8."""
+    return not any("\ud800" <= char <= "\udfff" for char in name)
 
 
 def _printed(folder: Path) -> str:

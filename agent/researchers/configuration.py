@@ -17,8 +17,9 @@ from itertools import combinations
 from agent.researchers.control_table import CONTROLS, SEVERAL, Control, Table, go_together
 from workspaces.controls import KINDS, Kind
 from workspaces.edits import Edit
+from workspaces.syntax import parse
 
-RECIPE = "recipe.py"
+RECIPES = ("recipe.py", "train.py")
 ENTROPY_CONTROL = "entropy_control.py"
 
 LEARNING_RATES = (0.5, 0.7, 0.85, 1.0, 1.2, 1.4, 1.7, 2.2, 3.0, 4.0, 5.0)
@@ -45,9 +46,14 @@ class Configuration:
         return " + ".join(table[name].described(value) for name, value in self.controls) or "no control"
 
 
+def recipe_in(files: Mapping[str, str]) -> str:
+    """The file of a template that names learning rate and length."""
+    return next((path for path in RECIPES if path in files), RECIPES[0])
+
+
 def read(files: Mapping[str, str], table: Table = CONTROLS) -> Configuration | None:
     """The configuration that the two files hold; None where they hold something the catalogue cannot say."""
-    return _read(files.get(RECIPE, ""), files.get(ENTROPY_CONTROL, ""), tuple(table.items()))
+    return _read(files.get(recipe_in(files), ""), files.get(ENTROPY_CONTROL, ""), tuple(table.items()))
 
 
 @lru_cache(maxsize=4096)
@@ -64,7 +70,7 @@ def _read(
     if not isinstance(terms, ast.Tuple | ast.List):
         return None
     found: dict[str, float] = {}
-    slots = [(name.lower(), control.get(name)) for name in _PLAIN]
+    slots = [(name.lower(), control.get(name)) for name in _slots(control)]
     for slot, node in [*slots, *(("term", term) for term in terms.elts)]:
         part = _component(slot, node, table)
         if part is None or part[0] in found:
@@ -82,19 +88,21 @@ def edits(
     current = read(files, table)
     changes = []
     if current is None or current.controls != target.controls:
-        changes.append(Edit(path=ENTROPY_CONTROL, content=_entropy_control(target, table)))
-    source = fallback[RECIPE] if current is None else files[RECIPE]
+        control = _entropy_control(target, fallback[ENTROPY_CONTROL], table)
+        changes.append(Edit(path=ENTROPY_CONTROL, content=control))
+    recipe = recipe_in(fallback)
+    source = fallback[recipe] if current is None else files[recipe]
     moved = {"LEARNING_RATE": scientific(target.learning_rate), "STEPS": str(target.steps)}
     lines = {name: _line(source, name) for name in moved}
     if current is None:
         for name, literal in moved.items():
             source = source.replace(lines[name], _assigned(lines[name], literal), 1)
         return (
-            (*changes, Edit(path=RECIPE, content=source)) if source != files.get(RECIPE) else tuple(changes)
+            (*changes, Edit(path=recipe, content=source)) if source != files.get(recipe) else tuple(changes)
         )
     for name, old in (("LEARNING_RATE", current.learning_rate), ("STEPS", current.steps)):
         if old != getattr(target, name.lower()):
-            changes.append(Edit(path=RECIPE, search=lines[name], replace=_assigned(lines[name], moved[name])))
+            changes.append(Edit(path=recipe, search=lines[name], replace=_assigned(lines[name], moved[name])))
     return tuple(changes)
 
 
@@ -170,24 +178,36 @@ def ordered(controls: Mapping[str, float], table: Table) -> tuple[tuple[str, flo
     return tuple(sorted(controls.items(), key=lambda part: order[part[0]]))
 
 
-def _entropy_control(target: Configuration, table: Table) -> str:
+def _slots(control: Mapping[str, ast.expr]) -> Sequence[str]:
+    """The parts that a template has one of: a loss and an advantage only where rewards are learned from."""
+    return ("AVERAGE",) if "LOSS" not in control and "ADVANTAGE" not in control else tuple(_PLAIN)
+
+
+def _entropy_control(target: Configuration, before: str, table: Table) -> str:
+    """The file with these controls in force; docstring and slots are those of the file `before`."""
+    held = _constants(before) or {}
     parts = {slot: list[str]() for slot in KINDS}
     modules = {}
     for name, value in target.controls:
         parts[table[name].slot].append(table[name].written(value))
         modules[table[name].module] = name
-    for slot, (module, name) in _PLAIN.items():
+    for slot in _slots(held):
+        module, name = _PLAIN[slot]
         if not parts[_PLAIN_KINDS[slot]]:
             parts[_PLAIN_KINDS[slot]].append(f"{name}()")
             modules[module] = name
-    imports = "\n".join(f"from controls.{module} import {modules[module]}" for module in sorted(modules))
-    return (
-        '"""The entropy control in force: a loss, an advantage, an average, any terms, any sampling. '
-        'Yours to edit."""\n\n'
-        f"{imports}\n\nLOSS = {parts['loss'][0]}\nADVANTAGE = {parts['advantage'][0]}\n"
-        f"AVERAGE = {parts['average'][0]}\nTERMS = {_tuple(parts['term'])}\n"
-        f"SAMPLING = {_tuple(parts['sampling'])}\n"
-    )
+    written = {slot: parts[_PLAIN_KINDS[slot]][0] for slot in _slots(held)}
+    several = {"TERMS": parts["term"], "SAMPLING": parts["sampling"]}
+    written |= {slot: _tuple(several[slot]) for slot in several if slot in held or several[slot]}
+    imports = [f"from controls.{module} import {modules[module]}" for module in sorted(modules)]
+    lines = [f"{slot} = {value}" for slot, value in written.items()]
+    return "\n".join([*_docstring(before), "", *imports, "", *lines]) + "\n"
+
+
+def _docstring(source: str) -> Sequence[str]:
+    """The lines of a module up to the end of its docstring."""
+    tree = parse(source)
+    return source.splitlines()[: tree.body[0].end_lineno] if ast.get_docstring(tree) is not None else []
 
 
 def _tuple(written: Sequence[str]) -> str:
@@ -196,7 +216,7 @@ def _tuple(written: Sequence[str]) -> str:
 
 def _constants(source: str) -> Mapping[str, ast.expr] | None:
     try:
-        module = ast.parse(source)
+        module = parse(source)
     except (SyntaxError, ValueError):
         return None
     found: dict[str, ast.expr] = {}

@@ -92,10 +92,17 @@ CONTROLS: Table = {
 
 
 def table_of(files: Mapping[str, str]) -> Table:
-    """`CONTROLS`, and after them every control among a template's files that is not shipped."""
+    """Those of `CONTROLS` that a template holds, and after them every control of its that is not shipped."""
+    offered = _offered(files)
     theirs = {path: text for path, text in files.items() if _is_own(path)}
     own = _read(tuple(sorted(theirs.items()))) if theirs else ()
-    return {**CONTROLS, **{control.name: control for control in own}} if own else CONTROLS
+    return {**offered, **{control.name: control for control in own}} if own else offered
+
+
+def _offered(files: Mapping[str, str]) -> Table:
+    """All of them where a template shows no file of any."""
+    held = {name: one for name, one in CONTROLS.items() if f"{FOLDER}/{one.module}.py" in files}
+    return held if 0 < len(held) < len(CONTROLS) else CONTROLS
 
 
 def go_together(names: Collection[str], table: Table) -> bool:

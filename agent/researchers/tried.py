@@ -34,18 +34,18 @@ def attempts_tried(context: Context, noise: float, table: Table) -> list[Tried]:
         gain = 0.0 if number == context.baseline.number else _gain(context, entry, noise)
         error = noise / max(entry.seeds, 1) ** 0.5
         if entry.verdict == "stopped-early" and entry.forecast is not None:
-            gain = _foreseen(context, entries.get(entry.parent or 0), entry.forecast[0])
+            gain = _foreseen(context, entries.get(entry.against or 0), entry.forecast[0])
             error = entry.forecast[1]
         error = math.hypot(error, context.baseline.standard_error or 0.0)
         found.append(Tried(entry, configuration, gain, error))
     return found
 
 
-def _foreseen(context: Context, parent: HistoryEntry | None, change: float) -> float | None:
-    """The gain of an attempt that was stopped early: its parent's, and what was foreseen beyond that."""
-    if parent is None or parent.score is None or context.baseline.score is None:
+def _foreseen(context: Context, other: HistoryEntry | None, change: float) -> float | None:
+    """The gain of an attempt that was stopped early: its comparator's, and what was foreseen beyond that."""
+    if other is None or other.score is None or context.baseline.score is None:
         return None
-    return context.spec.better(parent.score - context.baseline.score) + change
+    return context.spec.better(other.score - context.baseline.score) + change
 
 
 def _gain(context: Context, entry: HistoryEntry, noise: float) -> float | None:
@@ -58,4 +58,4 @@ def _gain(context: Context, entry: HistoryEntry, noise: float) -> float | None:
     if entry.verdict in (None, "void") or entry.score is None or context.baseline.score is None:
         return None
     gain = context.spec.better(entry.score - context.baseline.score)
-    return min(gain, -noise) if entry.verdict != "kept" and "guard" in (entry.reason or "") else gain
+    return min(gain, -noise) if entry.broke_guard else gain

@@ -11,7 +11,7 @@ from agent.researchers.base import HistoryEntry
 
 
 def select(history: Sequence[HistoryEntry]) -> int:
-    """The number of the attempt to build on: the kept one that no other kept one builds on, else 0."""
+    """The incumbent's number: the kept attempt that no other kept one was held against, else 0."""
     kept = [entry for entry in history if entry.verdict == "kept"]
-    built_on = {entry.parent for entry in kept}
-    return max((entry.number for entry in kept if entry.number not in built_on), default=0)
+    beaten = {entry.against for entry in kept}
+    return max((entry.number for entry in kept if entry.number not in beaten), default=0)

@@ -32,11 +32,12 @@ CSV_COLUMNS = (
 def write_comparison(comparison: Comparison, directory: Path, command: str) -> list[Path]:
     """Write everything into `directory` and return the paths. Raises OSError."""
     written = [
-        _write(
-            directory / "results.csv", _csv(CSV_COLUMNS, [_row(comparison, r) for r in comparison.results])
+        write_text(
+            directory / "results.csv",
+            csv_text(CSV_COLUMNS, [_row(comparison, r) for r in comparison.results]),
         ),
-        _write(directory / "trajectories.csv", _trajectories(comparison.results)),
-        _write(directory / "table.md", markdown(comparison, command)),
+        write_text(directory / "trajectories.csv", _trajectories(comparison.results)),
+        write_text(directory / "table.md", markdown(comparison, command)),
     ]
     none, *others = comparison.results
     panels = [_panel(result) for result in (none, *others) if result.trajectory]
@@ -107,15 +108,15 @@ def _table(comparison: Comparison, rows: Iterable[ArmResult]) -> list[str]:
         "control", "rate", comparison.metric, "change to none at this rate", "corrected", "frontier", "guard",
         "entropy", "entropy to none", "random rewards", "touched", "clipped", "tokens", "CPU s",
     )  # fmt: skip
-    lines = [_cells(header), _cells(["---"] * len(header))]
+    lines = [cells(header), cells(["---"] * len(header))]
     for result in sorted(rows, key=lambda r: -(r.difference.change if r.difference else -math.inf)):
         if not result.scores:
             lines.append(
-                _cells([result.arm.label, f"not measured: {result.failure}", *[""] * (len(header) - 2)])
+                cells([result.arm.label, f"not measured: {result.failure}", *[""] * (len(header) - 2)])
             )
             continue
         lines.append(
-            _cells(
+            cells(
                 [
                     result.arm.label,
                     rate_shown(result.rate, result.edge),
@@ -140,9 +141,9 @@ def _table(comparison: Comparison, rows: Iterable[ArmResult]) -> list[str]:
 def _frontier(comparison: Comparison) -> list[str]:
     names = [name for name in dict.fromkeys((comparison.metric, "pass_at_1", "pass_at_16", "entropy"))
              if all(name in means for means in comparison.frontier.values())]  # fmt: skip
-    lines = [_cells(["none at", *names]), _cells(["---"] * (len(names) + 1))]
+    lines = [cells(["none at", *names]), cells(["---"] * (len(names) + 1))]
     for label, means in comparison.frontier.items():
-        lines.append(_cells([label.removeprefix("none, "), *(_figure(means.get(name), 4) for name in names)]))
+        lines.append(cells([label.removeprefix("none, "), *(_figure(means.get(name), 4) for name in names)]))
     return lines
 
 
@@ -169,7 +170,7 @@ def _trajectories(results: Sequence[ArmResult]) -> str:
         for result in results
         for row in result.trajectory
     ]
-    return _csv(("control", "step", "entropy", "reward", "clip_fraction"), rows)
+    return csv_text(("control", "step", "entropy", "reward", "clip_fraction"), rows)
 
 
 def _panel(result: ArmResult) -> Panel:
@@ -221,11 +222,13 @@ def _figure(value: float | None, digits: int) -> str:
     return "-" if value is None else f"{value:,.{digits}f}"
 
 
-def _cells(cells: Iterable[object]) -> str:
-    return "| " + " | ".join(str(cell).replace("|", "/") for cell in cells) + " |"
+def cells(row: Iterable[object]) -> str:
+    """A row of a Markdown table."""
+    return "| " + " | ".join(str(cell).replace("|", "/") for cell in row) + " |"
 
 
-def _csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A table as CSV; None is an empty cell."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
@@ -233,7 +236,8 @@ def _csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return text.getvalue()
 
 
-def _write(path: Path, text: str) -> Path:
+def write_text(path: Path, text: str) -> Path:
+    """Write under a temporary name and rename. Raises OSError."""
     temporary = path.with_name(path.name + ".tmp")
     temporary.write_text(text)
     os.replace(temporary, path)

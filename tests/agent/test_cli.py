@@ -263,3 +263,5 @@ def test_a_template_that_takes_no_controls_is_refused_before_anything_is_trained
     direction = Path(agent.cli.__file__).parents[2] / "environments" / "examples" / "direction.py"
     said = refused("controls", "compare", "--environment", str(direction), "--sandbox", "none", cwd=tmp_path)
     assert "has no entropy_control.py, so it takes no controls to compare" in said
+    said = refused("controls", "compare", "--environment", "language_model", cwd=tmp_path)
+    assert "has no recipe.py, so it takes no controls to compare" in said

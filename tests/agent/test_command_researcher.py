@@ -122,6 +122,7 @@ def test_a_repair_finds_the_tree_as_it_was_left_and_the_failure(asks: Asks, fold
         ("edit(); propose(edits=[])", "is no proposal: edits"),
         (f"{GOOD}; open('train.py', 'a').write('x')", "train.py may not be changed"),
         (f"{GOOD}; open('secret.txt', 'w').write('x')", "secret.txt may not be changed or added"),
+        (f"{GOOD}; open(b'bad\\xff.py', 'w').write('x')", "has a name that is no text"),
         (f"{GOOD}; os.remove('entropy_control.py')", "entropy_control.py was deleted"),
         (f"{GOOD}; recipe.write_bytes(bytes([255]))", "recipe.py is no text"),
         (f"{GOOD}; recipe.write_text('x' * 300_000)", "recipe.py is no text in UTF-8 of at most 256 KiB"),

@@ -9,7 +9,7 @@ import pytest
 from agent.attempt_folder import CONVERSATION_FILE
 from agent.decision import NeedSeed, Verdict
 from agent.dispatch import Dispatcher
-from agent.laboratory import Laboratory
+from agent.laboratory import Laboratory, Standing
 from agent.referee import Referee
 from agent.seeds import every_seed, seed_plan
 from environments.base import Split
@@ -169,6 +169,8 @@ def test_a_resumed_run_takes_up_a_winner_whose_promotion_was_lost(laboratory: La
         "number": 1,
         "parent": 0,
         "parent_commit": laboratory.baseline,
+        "comparator": 0,
+        "comparator_commit": laboratory.baseline,
         "repairs": 0,
         "code_commit": code,
         "seed": SEEDS,
@@ -211,7 +213,7 @@ def test_a_winner_over_a_former_incumbent_is_inconclusive_and_raced_anew(laborat
     with dispatcher_on(laboratory) as dispatcher:
         assert dispatcher.take(work_tree(laboratory)) == 3
         assert laboratory.folder(3).reapplies == 2
-        assert laboratory.parent_of(3) == (1, incumbent)
+        assert laboratory.standing_of(3) == Standing(1, incumbent, 1, incumbent)
         assert dispatcher.take(work_tree(laboratory)) == 4
         assert laboratory.folder(4).reapplies is None
 

@@ -225,7 +225,8 @@ def test_a_new_incumbent_is_measured_on_every_screening_seed_before_it_screens(
         laboratory, work_tree(laboratory), Rounds(laboratory), Foresight(laboratory), lambda *_, **__: None
     )
     state: AttemptState = {
-        "number": 2, "parent": 1, "parent_commit": winner, "code_commit": code, "seed": 0
+        "number": 2, "parent": 1, "parent_commit": winner, "comparator": 1, "comparator_commit": winner,
+        "code_commit": code, "seed": 0,
     }  # fmt: skip
     assert contest.score(state) == {}
     assert measured == [(code, 0), *((winner, seed) for seed in seed_plan(SEEDS).screening)]

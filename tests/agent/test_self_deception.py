@@ -171,7 +171,8 @@ def test_a_winner_that_scores_otherwise_when_scored_again_is_void(
     workspace = Workspace(laboratory.ledger, tmp_path / "worktree")
     attempt = Attempt(laboratory, workspace, Referee(laboratory, {1: 0}), Rounds(laboratory))
     state: AttemptState = {
-        "number": 1, "parent": 0, "parent_commit": laboratory.baseline, "repairs": 0, "code_commit": code,
+        "number": 1, "parent": 0, "parent_commit": laboratory.baseline, "comparator": 0,
+        "comparator_commit": laboratory.baseline, "repairs": 0, "code_commit": code,
         "seed": SEEDS, "entrant": 0, "alpha": 0.1, "evidence": seed_plan(SEEDS).evidence,
     }  # fmt: skip
     attempt._decide(state)
@@ -199,7 +200,8 @@ def test_what_cannot_be_trusted_is_made_anew_once(
     workspace = Workspace(laboratory.ledger, tmp_path / "worktree")
     attempt = Attempt(laboratory, workspace, Referee(laboratory, {}), Rounds(laboratory))
     state: AttemptState = {
-        "number": 1, "parent": 0, "parent_commit": laboratory.baseline, "code_commit": code, "seed": 0,
+        "number": 1, "parent": 0, "parent_commit": laboratory.baseline, "comparator": 0,
+        "comparator_commit": laboratory.baseline, "code_commit": code, "seed": 0,
         "repairs": 0,
     }  # fmt: skip
     assert attempt._train(state).get("ended") == ended

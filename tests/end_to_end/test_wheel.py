@@ -62,6 +62,7 @@ def test_wheel_holds_every_tracked_file_of_the_four_rooms(wheel: Path) -> None:
 def test_wheel_holds_the_template_the_policy_and_the_prompts(wheel: Path) -> None:
     held = set(zipfile.ZipFile(wheel).namelist())
     assert "workspaces/templates/grpo/recipe.py" in held
+    assert "workspaces/templates/pretraining/train.py" in held
     assert any(path.startswith("workspaces/templates/controls/") for path in held)
     assert "workspaces/templates/checks/check_control.py" in held
     for domain in ("countdown", "melody"):
@@ -85,7 +86,7 @@ def test_installed_wheel_can_read_the_shipped_environment(installed: Path) -> No
     program = (
         "from environments import registry\n"
         "from evaluators.policy import load_policy\n"
-        "for environment in map(registry.load, ('countdown', 'melody')):\n"
+        "for environment in map(registry.load, ('countdown', 'language_model', 'melody')):\n"
         "    load_policy(environment.starting_policy())\n"
         "    assert all(path.is_file() for path in environment.workspace_template().values())\n"
     )

@@ -341,7 +341,7 @@ def test_the_contract_of_an_adapter_is_asked_for(tmp_path: Path) -> None:
     assert "Write contract = 1" in found["it keeps the contract"].remedy
 
 
-@pytest.mark.parametrize("name", ["countdown", "melody", "reasoning_gym:gcd"])
+@pytest.mark.parametrize("name", ["countdown", "language_model", "melody", "reasoning_gym:gcd"])
 def test_a_built_in_domain_passes_wherever_szilard_is_installed(name: str) -> None:
     if ":" in name:
         pytest.importorskip("reasoning_gym")

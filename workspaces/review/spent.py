@@ -32,7 +32,7 @@ def rows(settings: Mapping[str, Any], made: int, spent: Spent) -> list[tuple[str
         ("minutes", f"{spent.seconds / 60:.1f}", of("minutes")),
         ("training seconds", f"{spent.training_seconds:,.1f}{_cut_off(spent)}", of("training_seconds")),
     ]
-    if settings["researcher"] == "language-model":
+    if settings["researcher"] in ("language-model", "hybrid"):
         found.append(("tokens", f"{spent.tokens:,}{_uncounted(spent)}", of("tokens", ",")))
         if spent.dollars is not None:
             found.append(("dollars", f"{spent.dollars.normalize():f}", of("dollars")))

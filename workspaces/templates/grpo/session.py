@@ -6,7 +6,6 @@ or `spend_tokens`, optimiser updates through `update`; going over the budget end
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import random
@@ -15,7 +14,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import torch
@@ -29,6 +27,7 @@ from environments.language import LanguageEnvironment
 from evaluators.entropy_change import covariance_profile
 from evaluators.forking import forking_share
 from evaluators.hugging_face import open_policy, write_policy
+from evaluators.idle_compiler import IDLE_COMPILER
 from evaluators.policy import Policy
 from evaluators.sampling import (
     Completions,
@@ -42,26 +41,7 @@ from evaluators.sampling import (
 ROOT = Path(os.environ.get("SZILARD_ROOT") or "/")
 
 
-class IdleCompiler(ModuleType):
-    """Stands for torch._dynamo until something compiles.
-
-    torch.optim imports the compiler (1.2 s) only to say that its steps are not compiled.
-    """
-
-    def disable(self, function: Any = None, *_: Any, **__: Any) -> Any:
-        return function if function is not None else self.disable
-
-    def graph_break(self, *_: Any) -> None:
-        pass
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        sys.modules.pop(self.__name__, None)
-        return getattr(importlib.import_module(self.__name__), name)
-
-
-sys.modules.setdefault("torch._dynamo", IdleCompiler("torch._dynamo"))
+IDLE_COMPILER.stand_in()
 
 
 class BudgetExceeded(RuntimeError):
