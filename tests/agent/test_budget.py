@@ -14,14 +14,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.budget import Reserve, reserve
+from agent.budget import Reserve, remaining, reserve
 from agent.dispatch import Dispatcher
 from agent.laboratory import Laboratory
 from agent.plan import InvalidOption, plan
 from agent.researchers.allowance import LEAST_COMPLETION, Allowance, Bounds
 from agent.researchers.base import NotAsked, ResearcherError
 from agent.researchers.conversation import Conversation, Exchange, Turn
-from tests.agent.a_laboratory import PutClock, budget, build_laboratory
+from tests.agent.a_laboratory import PutClock, budget, build_laboratory, settings
 from workspaces.review import spent as words
 from workspaces.spending import ENDED_FILE, cost, read_spent
 from workspaces.workspace import Workspace
@@ -186,3 +186,15 @@ def test_a_bound_that_binds_nothing_is_refused(tmp_path: Path, options: dict[str
             seeds=2, workers=1, device="cpu", search="hill-climb", runs_dir=tmp_path, name="a-run", seed=0,
             sandbox="none", keep_policies=False, **asked,
         )  # fmt: skip
+
+
+def test_what_is_left_counts_the_conversations_of_earlier_rounds_only(tmp_path: Path) -> None:
+    for number in (1, 2):
+        folder = tmp_path / "attempts" / f"{number:04d}"
+        folder.mkdir(parents=True)
+        row = {"reply": "yes", "prompt_tokens": 900, "completion_tokens": 100}
+        (folder / "conversation.jsonl").write_text(json.dumps(row) + "\n")
+    bounded = settings().model_copy(update={"tokens": 5000, "minutes": 30.0})
+    assert remaining(tmp_path, bounded, 1) == ("30.0 of 30 minutes", "4,000 of 5,000 tokens")
+    assert remaining(tmp_path, bounded, 2)[1] == "3,000 of 5,000 tokens"
+    assert remaining(tmp_path, settings(), 2) == ()
