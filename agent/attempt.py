@@ -11,19 +11,24 @@ from collections.abc import Hashable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from agent import inventions
 from agent.asking import unless_stopped
-from agent.attempt_folder import MOST_REPAIRS, REAPPLICATION, Proposed
+from agent.attempt_folder import MOST_REPAIRS, PERSON, REAPPLICATION, Proposed
 from agent.check import CheckFailed, check_code
 from agent.contest import AttemptState, Contest, FailedEarly
+from agent.control_check import ControlRefused
 from agent.decision import NeedSeed
 from agent.events import Phase, Progress
 from agent.laboratory import Laboratory
+from agent.novelty import already_tried
 from agent.proposal import Proposal
 from agent.referee import Referee
 from agent.researchers.base import NoProposal, NotAsked
 from agent.rounds import Race, Rounds
 from agent.seeds import SCREENING_SEED, SeedPlan
+from workspaces.controls import NotAControl
 from workspaces.edits import EditError, apply_edits
+from workspaces.remarks import read_remarks
 from workspaces.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -108,6 +113,13 @@ class Attempt:
             if repairs or late is None:
                 raise NoProposal(f"the edits of attempt {original} do not fit the newer incumbent")
             return Proposed(late.proposal, f"{REAPPLICATION}{original}")
+        offered = folder.offered
+        if offered is not None:
+            if repairs:
+                raise NoProposal("nobody but its author mends a person's attempt")
+            return Proposed(offered, PERSON)
+        if folder.heard is None:
+            folder.heard = len(read_remarks(laboratory.directory))
         context, researcher = laboratory.context(number, parent, commit), laboratory.researcher
         earlier = folder.proposed(repairs - 1)
 
@@ -136,7 +148,7 @@ class Attempt:
         self.rounds.wait(lambda: self.rounds.proposed(self._before(number)), self.workspace)
         with laboratory.lock:
             commit = self._commit_code(state, proposed, changed)
-            known = self._known(number, commit) if not proposed.researcher.startswith(REAPPLICATION) else None
+            known = self._already_tried(state, proposed, commit)
         if known is not None:
             return self._fail(number, repairs, known, "refused")
         return {"code_commit": commit, "seed": SCREENING_SEED}
@@ -156,25 +168,24 @@ class Attempt:
             repair=state["repairs"],
         )
 
-    def _known(self, number: int, commit: str) -> str | None:
-        """Says so where the code equals an earlier one's: that costs no training."""
-        history = self.laboratory.history
-        fingerprint = history.fingerprint(commit)
-        if fingerprint == history.fingerprint(self.laboratory.baseline):
-            return "this code equals the baseline's"
-        twin = history.twin(fingerprint, number)
-        if twin is None:
+    def _already_tried(self, state: AttemptState, proposed: Proposed, commit: str) -> str | None:
+        """Why this code costs no training; a re-application may be what an earlier attempt was."""
+        if proposed.researcher.startswith(REAPPLICATION):
             return None
-        return f"this code equals attempt {twin.number}'s ({twin.verdict or 'in flight'})"
+        return already_tried(self.laboratory, state["number"], state["parent_commit"], commit)
 
     def _check(self, state: AttemptState) -> AttemptState:
         self._tell(state["number"], "check")
         if not self.laboratory.spec.trains_policy:
             # What a foreign repository imports, and from where, only its own command can tell.
             return {}
+        laboratory, commit = self.laboratory, state["code_commit"]
         try:
-            check_code(self.laboratory.ledger.files(state["code_commit"]))
-        except CheckFailed as error:
+            check_code(laboratory.ledger.files(commit))
+            inventions.check(
+                laboratory.ledger, state["parent_commit"], commit, sandbox=laboratory.settings.sandbox
+            )
+        except (CheckFailed, NotAControl, ControlRefused) as error:
             return self._fail(state["number"], state["repairs"], str(error), "refused")
         return {}
 
@@ -286,4 +297,5 @@ def _after_decision(state: AttemptState) -> str:
 def _prediction(proposal: Proposal, *, trains_policy: bool) -> str:
     entropy = proposal.predicted_entropy if trains_policy else None
     final = "" if entropy is None else f" and final entropy {entropy:.3f} nats a token"
-    return f"predicts {proposal.predicted_score_change:+.4f}{final}"
+    change = proposal.predicted_score_change
+    return f"predicts {'no figure' if change is None else f'{change:+.4f}'}{final}"

@@ -17,6 +17,8 @@ from workspaces.redaction import redacted
 MOST_REPAIRS = 2
 CONVERSATION_FILE = "conversation.jsonl"
 REAPPLICATION = "re-application of attempt "
+PERSON = "person"
+OFFERED_FILE = "offered.json"
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,27 @@ class AttemptFolder:
     @reapplies.setter
     def reapplies(self, number: int) -> None:
         _write(self.path / "reapplies", str(number))
+
+    @property
+    def heard(self) -> int | None:
+        """How many remarks there were when the attempt was first proposed: it is asked with these alone."""
+        try:
+            return int((self.path / "heard").read_text())
+        except FileNotFoundError:
+            return None
+
+    @heard.setter
+    def heard(self, remarks: int) -> None:
+        _write(self.path / "heard", str(remarks))
+
+    @property
+    def offered(self) -> Proposal | None:
+        """What a person offers to be tried as this attempt."""
+        try:
+            row = json.loads((self.path / OFFERED_FILE).read_text())
+        except FileNotFoundError:
+            return None
+        return Proposal.model_validate(row["proposal"])
 
     def delete_policies(self) -> None:
         """A commit and a seed bring them back."""

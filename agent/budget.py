@@ -17,6 +17,7 @@ from workspaces.review import spent as words
 from workspaces.spending import Spent, cost, read_spent
 
 SCREENED_COMPARATOR = 3
+_DECIMALS = {"minutes": 1, "training_seconds": 0, "tokens": 0, "dollars": 3}
 
 
 class Seconds(Protocol):
@@ -48,6 +49,33 @@ def reserve(each: float, longest: float, closing: int, settings: RunSettings) ->
     return Reserve(
         seconds=each * (race + closing) / settings.workers,
         training_seconds=longest * (screened + race + SCREENED_COMPARATOR + closing),
+    )
+
+
+def remaining(directory: Path, settings: RunSettings, last: int) -> tuple[str, ...]:
+    """What is left of every bound but the attempts, in words.
+
+    Tokens and dollars are those that attempts up to `last` have taken, so that attempts of one round, which
+    do not see each other's results, are told the same.
+    """
+    allowed = settings.allowed
+    bounds = {
+        name: bound
+        for name in ("minutes", "training_seconds", "tokens", "dollars")
+        if (bound := getattr(allowed, name)) is not None
+    }
+    if not bounds:
+        return ()
+    spent = read_spent(directory, settings.price, last)
+    used = {
+        "minutes": spent.seconds / 60,
+        "training_seconds": spent.training_seconds,
+        "tokens": spent.tokens,
+        "dollars": float(spent.dollars or 0),
+    }
+    return tuple(
+        f"{max(bound - used[name], 0.0):,.{_DECIMALS[name]}f} of {bound:,.10g} {name.replace('_', ' ')}"
+        for name, bound in bounds.items()
     )
 
 

@@ -24,6 +24,7 @@ from agent.settings import RunSettings
 from agent.state_files import damaged, read_json, write_json
 from environments.base import Environment, FrontierPoint, Split, SzilardError
 from workspaces.ledger import Ledger
+from workspaces.remarks import evidence_of_remarks
 
 CONFIRMATION_FILE = "confirmation.json"
 WRITTEN = (
@@ -121,6 +122,7 @@ def _keep(confirming: Confirming, result: dict[str, Any]) -> None:
     }
     evidence |= {path.name: path.read_bytes() for path in _records(confirming.directory)}
     evidence[CONFIRMATION_FILE] = json.dumps(result, indent=1).encode()
+    evidence |= evidence_of_remarks(confirming.directory)
     confirming.ledger.store_evidence(evidence)
     write_json(confirming.directory / CONFIRMATION_FILE, result)
 

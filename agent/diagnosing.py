@@ -7,7 +7,6 @@ would hang on the machine.
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
@@ -15,15 +14,14 @@ from pathlib import Path
 
 from agent.diagnosis import EntropyDiagnosis, diagnose
 from agent.history import History
+from agent.in_force import calls_in
 from agent.measure import trained
-from agent.researchers.configuration import ENTROPY_CONTROL
 from agent.seeds import SCREENING_SEED
 from agent.state_files import write_json
 from agent.trace import read_trace
 from environments.base import Split
 from workspaces.controls import shipped_controls
 from workspaces.review.entropy import DIAGNOSIS_FILE, block, diagnosis_path, read_diagnosis, sentence
-from workspaces.syntax import parse
 
 COVARIANCE_CONTROLS = frozenset({"ClipCov", "KlCov"})
 HOLDING_FLAGS = ("moves_entropy", "needs_reference")
@@ -79,23 +77,12 @@ def holders_in(files: Mapping[str, str]) -> frozenset[str]:
     The paper's law is one of training without them: terms on entropy, KL to a reference, and the two
     covariance controls that it proposes instead.
     """
-    return _holders() & _called(files)
+    return _holders() & calls_in(files).keys()
 
 
 def averages_in(files: Mapping[str, str]) -> frozenset[str]:
     """The averages in force: what they average is traced, what they make of it is scored."""
-    return _averages() & _called(files)
-
-
-def _called(files: Mapping[str, str]) -> frozenset[str]:
-    try:
-        nodes = list(ast.walk(parse(files.get(ENTROPY_CONTROL, ""))))
-    except (SyntaxError, ValueError, RecursionError):
-        return frozenset()
-    calls = [node.func for node in nodes if isinstance(node, ast.Call)]
-    return frozenset(
-        call.attr if isinstance(call, ast.Attribute) else getattr(call, "id", "") for call in calls
-    )
+    return _averages() & calls_in(files).keys()
 
 
 LAST_ITERATE = "LastIterate"

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from agent import inbox
 from agent.ahead import Ahead
 from agent.attempt import Attempt
 from agent.attempt_folder import REAPPLICATION
@@ -33,12 +34,21 @@ CHECKPOINTS = "checkpoints.sqlite"
 class Dispatcher:
     """The attempts of one run, begun and to come. Safe from any thread; a context manager."""
 
-    def __init__(self, directory: Path, laboratory: Laboratory, budget: Budget) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        laboratory: Laboratory,
+        budget: Budget,
+        *,
+        offers_only: bool = False,
+    ) -> None:
+        """`offers_only`: no attempt is begun but those that people have offered."""
         from langgraph.checkpoint.sqlite import SqliteSaver
 
         self.directory = directory
         self.laboratory = laboratory
         self.budget = budget
+        self._offers_only = offers_only
         self._lock = threading.Lock()
         self._database, damaged = _open_checkpoints(directory / CHECKPOINTS)
         if damaged is not None:
@@ -95,7 +105,7 @@ class Dispatcher:
         with self._lock:
             taken = self._decided() | self._begun | self._reserved
             number = next(number for number in itertools.count(1) if number not in taken)
-            wanted = number <= self.laboratory.settings.allowed.attempts
+            wanted = self._is_wanted(number)
             if wanted:
                 self._reserved.add(number)
         if not wanted:
@@ -109,8 +119,14 @@ class Dispatcher:
             if not self._is_open(number):
                 return None
             self._begun.add(number)
-            self._note_reapplication(number)
+            if not self._note_reapplication(number):
+                inbox.take(self.directory, self.laboratory.folder(number).path)
         return number
+
+    def _is_wanted(self, number: int) -> bool:
+        if self._offers_only and len(inbox.waiting(self.directory)) <= len(self._reserved):
+            return False
+        return number <= self.laboratory.settings.allowed.attempts
 
     def _all_done(self) -> bool:
         with self._lock:
@@ -198,8 +214,8 @@ class Dispatcher:
         }
         return places | {number: state["entrant"] for number, state in saved.items() if "entrant" in state}
 
-    def _note_reapplication(self, number: int) -> None:
-        """A late winner is re-applied on the newer incumbent before anything new is tried."""
+    def _note_reapplication(self, number: int) -> bool:
+        """A late winner is re-applied on the newer incumbent before anything new is tried; whether one is."""
         records = self.laboratory.ledger.attempts()
         done = {record.researcher for record in records}
         for begun in self._begun:
@@ -207,7 +223,8 @@ class Dispatcher:
         for record in records:
             if "Reapply" in record.trailers and f"{REAPPLICATION}{record.number}" not in done:
                 self.laboratory.folder(number).reapplies = record.number
-                return
+                return True
+        return False
 
 
 def _open_checkpoints(path: Path) -> tuple[sqlite3.Connection, Path | None]:

@@ -26,6 +26,7 @@ from workspaces.attempts import AttemptRecord
 from workspaces.git_command import GitCommand
 from workspaces.ledger import Ledger, LedgerError
 from workspaces.measurements import Measurement, MeasurementError, MeasurementStore
+from workspaces.remarks import REMARKS_FILE, goes_on_from
 
 MEASUREMENTS = "measurements"
 
@@ -238,6 +239,9 @@ def _evidence(read: _Read) -> tuple[str, list[Fault]]:
     """Whether the copies in the evidence ref are those on the disk."""
     faults, compared = list[Fault](), 0
     for path, content in read.ledger.evidence().items():
+        if path == REMARKS_FILE and not goes_on_from(read.directory, content):
+            told = f"{path} has lost something that its copy in the evidence ref holds"
+            faults.append(Fault(told, _from_evidence(read, path)))
         folder, _, name = path.rpartition("/")
         digest = name.removesuffix(".json")
         measurement = read.measurements.get(digest) if folder == MEASUREMENTS else None
@@ -252,10 +256,12 @@ def _evidence(read: _Read) -> tuple[str, list[Fault]]:
 
 
 def _restoring(read: _Read, digest: str) -> str:
-    name = f"{digest}.json"
-    repository, path = read.directory / REPOSITORY, read.directory / MEASUREMENTS / name
-    source = f"refs/szilard/evidence:{MEASUREMENTS}/{name}"
-    return f"git -C {shlex.quote(str(repository))} show {source} > {shlex.quote(str(path))}"
+    return _from_evidence(read, f"{MEASUREMENTS}/{digest}.json")
+
+
+def _from_evidence(read: _Read, path: str) -> str:
+    repository, source = shlex.quote(str(read.directory / REPOSITORY)), f"refs/szilard/evidence:{path}"
+    return f"git -C {repository} show {source} > {shlex.quote(str(read.directory / path))}"
 
 
 def _confirmation(read: _Read) -> tuple[str, list[Fault]]:

@@ -17,9 +17,9 @@ from agent.researchers.base import HistoryEntry
 from agent.seeds import BRANCHED, EXTENDED
 from environments.base import Split
 from workspaces.attempts import AttemptRecord
-from workspaces.edits import normalised_code
 from workspaces.ledger import Ledger
 from workspaces.measurements import Measurement
+from workspaces.normalised_code import normalised_code
 
 FINAL = ("kept", "reverted", "inconclusive", "void", "crashed", "refused", "stopped-early")
 
@@ -35,6 +35,7 @@ class History:
         self.ends = ends
         self.measurer = measurer
         self.editable = editable
+        self._figures: dict[tuple[str, str, int], tuple[float, float | None]] = {}
         self.files = lru_cache(maxsize=4096)(self._files)
         self.fingerprint = lru_cache(maxsize=4096)(self._fingerprint)
 
@@ -51,6 +52,20 @@ class History:
 
     def arm(self, commit: str, split: Split, seeds: Sequence[int]) -> Arm:
         return Arm({seed: m.score for seed, m in self.measurements(commit, split, seeds).items()})
+
+    def figures(self, commit: str, metric: str, seeds: Sequence[int]) -> list[tuple[float, float | None]]:
+        """Score and final entropy of a commit on the selection split, for the seeds that it is measured on.
+
+        A measurement never changes, and is a large file: each is read once.
+        """
+        for seed in seeds:
+            if (commit, metric, seed) not in self._figures:
+                found = self.measurer.find(commit, seed, Split.SELECTION)
+                if found is not None:
+                    value = found.score.metrics[metric].value
+                    self._figures[commit, metric, seed] = value, found.entropy_end
+        keys = [(commit, metric, seed) for seed in seeds]
+        return [self._figures[key] for key in keys if key in self._figures]
 
     def verdict_seeds(self, commit: str) -> Sequence[int]:
         """The seeds that the verdict on an attempt rests on, by its result commit."""
@@ -90,9 +105,9 @@ class History:
     def baseline_entry(self, metric: str, seeds: Sequence[int]) -> HistoryEntry:
         """The baseline as attempt 0."""
         commit = self.ledger.tags()["baseline"]
-        measured = self.measurements(commit, Split.SELECTION, seeds).values()
-        values = [m.score.metrics[metric].value for m in measured]
-        entropies = [m.entropy_end for m in measured if m.entropy_end is not None]
+        figures = self.figures(commit, metric, seeds)
+        values = [value for value, _ in figures]
+        entropies = [entropy for _, entropy in figures if entropy is not None]
         return HistoryEntry(
             number=0,
             parent=None,
@@ -109,6 +124,11 @@ class History:
             seeds=len(values),
             files=self.files(commit),
         )
+
+    def entries(self, records: Sequence[AttemptRecord]) -> list[HistoryEntry]:
+        """Attempts as a researcher may see them, the code of all of them read at once."""
+        self.ledger.read_ahead(records, self.editable)
+        return [self.entry(record) for record in records]
 
     def entry(self, record: AttemptRecord) -> HistoryEntry:
         """One attempt as a researcher may see it."""
@@ -133,15 +153,6 @@ class History:
             forecast=read_forecast(trailers.get("Forecast")),
             compared_with=record.compared_with,
         )
-
-    def twin(self, fingerprint: str, number: int) -> AttemptRecord | None:
-        """An earlier attempt of the same normalised code, refused ones aside."""
-        for record in self.ledger.attempts():
-            if record.number >= number or record.code_commit is None or record.verdict == "refused":
-                continue
-            if self.fingerprint(record.code_commit) == fingerprint:
-                return record
-        return None
 
 
 def _number(text: str | None) -> float | None:

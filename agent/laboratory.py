@@ -11,17 +11,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agent.attempt_folder import AttemptFolder
+from agent.budget import remaining
 from agent.diagnosing import diagnosis_text
 from agent.events import Observer
 from agent.history import History
+from agent.last_failure import last_failure
 from agent.measure import Measurer
 from agent.researchers.base import Context, HistoryEntry, Researcher
 from agent.search import hill_climb, tree
 from agent.search.plateau import stalled
-from agent.seeds import BRANCHED, block_after, every_seed
+from agent.seeds import BRANCHED, SCREENING_SEED, block_after, every_seed
 from agent.settings import RunSettings
+from agent.state_files import read_json
 from environments.base import EnvironmentSpec, matches
+from evaluators.significance import paired_interval
 from workspaces.ledger import Ledger
+from workspaces.remarks import Remark, read_remarks
+from workspaces.review.record import BASELINE_FILE
 
 
 @dataclass(frozen=True)
@@ -95,9 +101,13 @@ class Laboratory:
         if self.folder(number).reapplies is not None:
             incumbent, commit = self.history.incumbent_number(), self.ledger.incumbent()
             return Standing(incumbent, commit, incumbent, commit)
+        return self.standing_for(number, climbing=self.folder(number).offered is not None)
+
+    def standing_for(self, number: int, *, climbing: bool = False) -> Standing:
+        """The same for one that has no folder yet; `climbing`: on the incumbent whatever the search."""
         history = self._seen(number)
         comparator = parent = hill_climb.select(history)
-        if self.settings.search == "tree":
+        if self.settings.search == "tree" and not climbing:
             parent = tree.select(history, self.spec.better)
         commits = {record.number: record.result_commit for record in self.ledger.attempts()}
         return Standing(
@@ -118,7 +128,7 @@ class Laboratory:
             if record.number < self.shown_to(number).stop
         ]
         baseline = self.history.baseline_entry(self.settings.metric, every_seed(self.settings.seeds))
-        return [baseline, *(self.history.entry(record) for record in records)]
+        return [baseline, *self.history.entries(records)]
 
     def context(self, number: int, parent: int, commit: str) -> Context:
         """Everything that a researcher is shown for attempt `number` on `parent`."""
@@ -142,12 +152,44 @@ class Laboratory:
             noise=self.noise,
             diagnostics=self._diagnostics(incumbent.number),
             stalled=stalled(entries),
+            detectable=self._detectable(),
+            score_interval=self._score_interval(comparator, self._result_of(comparator)),
+            budget_left=remaining(self.directory, self.settings, self.horizon(number)),
+            last_failure=last_failure(self.directory, entries),
+            remarks=self._remarks(number),
         )
 
-    def _diagnostics(self, number: int) -> str:
+    def _result_of(self, number: int) -> str:
+        """The commit of an attempt's result, or the baseline's."""
         record = self.ledger.attempt(number) if number else None
         commit = record.result_commit if record is not None else None
-        return diagnosis_text(self.history, self.directory, number, commit or self.baseline)
+        return commit or self.baseline
+
+    def _diagnostics(self, number: int) -> str:
+        return diagnosis_text(self.history, self.directory, number, self._result_of(number))
+
+    def _detectable(self) -> float | None:
+        """The smallest gain that the run is likely to find, as it was reckoned with the baseline."""
+        path = self.directory / BASELINE_FILE
+        return read_json(path).get("detectable") if path.exists() else None
+
+    def _score_interval(self, number: int, commit: str) -> tuple[float, float] | None:
+        """Of the mean score over the seeds that the verdict on an attempt rests on."""
+        seeds = self.history.verdict_seeds(commit) if number else every_seed(self.settings.seeds)
+        evidence = [seed for seed in seeds if seed != SCREENING_SEED or not number]
+        values = [value for value, _ in self.history.figures(commit, self.settings.metric, evidence)]
+        return paired_interval(values) if len(values) > 1 else None
+
+    def _remarks(self, number: int) -> tuple[Remark, ...]:
+        """What a person had said when the attempt was first proposed, or until now.
+
+        A run that replays another's replies hears what was said to that one: the questions are the same.
+        """
+        run = Path(self.settings.replays or self.directory)
+        remarks = read_remarks(run)
+        asked = (run / "attempts" / f"{number:04d}").exists()
+        heard = AttemptFolder(run, number).heard if asked else None
+        return remarks if heard is None else remarks[:heard]
 
     def _editable_files(self, commit: str) -> Mapping[str, str]:
         found = self.history.files(commit)

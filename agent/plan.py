@@ -22,6 +22,7 @@ from agent.adapter_check import require_sound
 from agent.closing_seeds import LEAST_CONFIRMATION_SEEDS, ClosingSeeds, closing_seeds, planned_closing_seeds
 from agent.events import Observer
 from agent.measurement_keys import policy_hash
+from agent.program import Program
 from agent.replaying import replayed, require_alike
 from agent.researchers.base import Researcher
 from agent.researchers.prices import known_price, told
@@ -44,6 +45,7 @@ _PROPOSES = {
     "random": "chance, out of the catalogue",
     "tpe": "Optuna's TPE sampler, out of the catalogue",
     "hybrid": "Optuna's TPE sampler; language model {model}, {price}, may overrule 3 of 10 trials",
+    "command": "a program of yours, in the sandbox: {model}",
 }
 
 
@@ -80,6 +82,7 @@ def plan(
     accept_self_reported: bool = False,
     policy: str | None = None,
     replay: Path | None = None,
+    program: Program | None = None,
 ) -> RunSettings:
     """Check the options of a run.
 
@@ -123,10 +126,11 @@ def plan(
             "may raise it without doing better. Add --accept-self-reported to go on all the same: every "
             "verdict and page will say so. Better: leave an artefact, and score it by a protected command."
         )
-    if not training.trains_policy and researcher != "language-model":
+    if not training.trains_policy and researcher not in ("language-model", "command"):
         raise InvalidOption(
             f"The {researcher} researcher chooses among entropy controls, and {environment} has none: name a "
-            "language model that proposes edits, --model NAME (with OPENAI_API_KEY or OPENAI_BASE_URL)."
+            "language model that proposes edits, --model NAME (with OPENAI_API_KEY or OPENAI_BASE_URL), or a "
+            "program, --researcher command."
         )
     settings = RunSettings(
         **dict(training)
@@ -143,6 +147,7 @@ def plan(
         researcher=cast(Researchers, researcher),
         model=model,
         replays=None if replay is None else str(replay.resolve()),
+        program=program,
         search=cast(Search, search),
         keep_policies=keep_policies,
         force=force,
@@ -219,7 +224,8 @@ def describe(settings: RunSettings) -> list[str]:
     """What a run will optimise, do and cost, one line each."""
     spec = load(settings.environment, settings.policy).spec
     guards = ", ".join(f"{g.metric} may fall by at most {g.tolerance:g}" for g in settings.guards) or "none"
-    who = _PROPOSES[settings.researcher].format(model=settings.model, price=told(settings.price))
+    proposes = settings.program.told if settings.program else settings.model
+    who = _PROPOSES[settings.researcher].format(model=proposes, price=told(settings.price))
     if settings.replays is not None:
         who = f"the replies of {settings.model} that {settings.replays} holds; nothing is sent"
     first = ", tried before those of the catalogue" if settings.researcher == "catalogue" else ""
@@ -335,6 +341,10 @@ def researcher_of(
             settings.model, replies=replies, allowance=allowance, observer=observer
         )
         return HybridResearcher(model) if settings.researcher == "hybrid" else model
+    if settings.program is not None:
+        from agent.researchers.command import CommandResearcher
+
+        return CommandResearcher(settings.program, settings.sandbox)
     from agent.researchers import blind, catalogue
 
     if settings.researcher == "tpe":

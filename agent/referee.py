@@ -22,6 +22,7 @@ from agent.same_seed import seeds_alike
 from agent.seeds import BRANCHED, SCREENING_SEED, SeedPlan, block_after, every_seed, seed_plan
 from environments.base import Split
 from workspaces.measurements import Measurement
+from workspaces.remarks import evidence_of_remarks
 
 
 class Referee:
@@ -193,5 +194,6 @@ class Referee:
         conversation = folder / CONVERSATION_FILE
         if conversation.exists():
             evidence[f"attempts/{number:04d}/{CONVERSATION_FILE}"] = conversation.read_bytes()
+        evidence |= evidence_of_remarks(self.laboratory.directory)
         if evidence:
             self.laboratory.ledger.store_evidence(evidence)

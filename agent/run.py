@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from agent import extension, fsck, noise, own_controls
+from agent import extension, fsck, inbox, noise, own_controls
 from agent.assess.baseline import BaselineProbes, Unsuitable, refusal, require
 from agent.budget import Budget
 from agent.diagnosing import keep_baseline_diagnosis
@@ -39,7 +39,7 @@ from agent.workers import Workers
 from environments.base import EnvironmentSpec, Guard, Score, Split, SzilardError
 from environments.suitability import SAID, Probe
 from workspaces.measurements import Measurement
-from workspaces.review.record import BASELINE_FILE, UNSUITABLE_FILE
+from workspaces.review.record import BASELINE_FILE, CONFIRMATION_FILE, UNSUITABLE_FILE
 from workspaces.sandbox import choose_sandbox
 from workspaces.spending import CLOCK_FILE
 from workspaces.workspace import Workspace
@@ -118,6 +118,23 @@ def resume(directory: Path, observer: Observer, more: extension.Asked | None = N
             return run.to_the_end()
         finally:
             run.clock.save()
+
+
+def try_offers(directory: Path, observer: Observer) -> RunSummary | None:
+    """Carry out what people have offered to a run, and what was under way, and begin nothing else.
+
+    A run that had ended is given an attempt for each offer, and ends again: then its summary comes back.
+    Raises what `resume` raises.
+    """
+    if (directory / CONFIRMATION_FILE).exists():
+        offers = extension.Amount(len(inbox.waiting(directory)), more=True)
+        return resume(directory, observer, extension.Asked(attempts=offers))
+    with _owned_run(directory, observer) as run:
+        try:
+            run.try_offers()
+        finally:
+            run.clock.save()
+    return None
 
 
 def ablate_winner(directory: Path, observer: Observer) -> str:
@@ -208,6 +225,12 @@ class Run:
         baseline = self._baseline(start)
         self._attempts(self.laboratory(baseline, researcher), self.ending.budget(baseline))
         return self.ending.finish(baseline)
+
+    def try_offers(self) -> None:
+        researcher = researcher_of(self.settings, self.directory, self.observer)
+        baseline = self._baseline(self._assess())
+        laboratory, budget = self.laboratory(baseline, researcher), self.ending.budget(baseline)
+        self._attempts(laboratory, budget, offers_only=True)
 
     def laboratory(self, baseline: Mapping[int, Measurement], researcher: Researcher) -> Laboratory:
         """What attempts work with, once the baseline is measured."""
@@ -366,10 +389,10 @@ class Run:
         for line in noise.sentences(found, reach, metric):
             self.observer(Message(line))
 
-    def _attempts(self, laboratory: Laboratory, budget: Budget) -> None:
+    def _attempts(self, laboratory: Laboratory, budget: Budget, *, offers_only: bool = False) -> None:
         from agent.dispatch import Dispatcher
 
-        with Dispatcher(self.directory, laboratory, budget) as dispatcher:
+        with Dispatcher(self.directory, laboratory, budget, offers_only=offers_only) as dispatcher:
 
             def work(slot: int, workspace: Workspace) -> None:
                 stopping = self.workers.stopping

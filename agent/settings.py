@@ -16,10 +16,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from agent.program import Program
 from agent.run_file import CHECKSUM, RUN_FILE, text_of
 from environments.base import Score, SzilardError
 
-Researchers = Literal["catalogue", "language-model", "random", "tpe", "hybrid"]
+Researchers = Literal["catalogue", "language-model", "random", "tpe", "hybrid", "command"]
 Search = Literal["hill-climb", "tree"]
 AT_ONCE = ("catalogue", "random", "tpe")
 ASKING_A_MODEL = ("language-model", "hybrid")
@@ -124,6 +125,7 @@ class RunSettings(TrainingSettings):
     researcher: Researchers
     model: str | None = None
     replays: str | None = Field(default=None, description="folder of the run whose replies are given again")
+    program: Program | None = Field(default=None, description="what --researcher command runs")
     search: Search = "hill-climb"
     alpha: float = Field(default=0.1, gt=0, lt=1)
     keep_policies: bool = False

@@ -17,8 +17,9 @@ from workspaces.trailers import read_proposal
 class AttemptRecord:
     """What the ledger knows of one attempt; the last four are empty while it is unfinished.
 
-    `predicted_score_change` is in units of the metric, `predicted_entropy` in nats a token, if any;
-    `trailers` are all trailers of the result commit; `repairs` counts how often the code was mended.
+    `predicted_score_change` is in units of the metric, `predicted_entropy` in nats a token, None
+    where unsaid; `trailers` are all trailers of the result commit; `repairs` counts how often the code was
+    mended.
     """
 
     number: int
@@ -26,7 +27,7 @@ class AttemptRecord:
     researcher: str
     hypothesis: str
     mechanism: str
-    predicted_score_change: float
+    predicted_score_change: float | None
     predicted_entropy: float | None
     code_commit: str | None
     result_commit: str | None
@@ -55,14 +56,16 @@ def read_attempt(number: int, tip: str, commits: Mapping[str, Commit]) -> Attemp
         if code is None or {last.trailers["Attempt"], code.trailers["Attempt"]} != {str(number)}:
             raise ValueError(number)
         hypothesis, mechanism = read_proposal(code.subject, code.body)
-        entropy = code.trailers.get("Predicted-Entropy")
+        change, entropy = (
+            code.trailers.get(name) for name in ("Predicted-Score-Change", "Predicted-Entropy")
+        )
         return AttemptRecord(
             number=number,
             parent=int(code.trailers["Parent-Attempt"]),
             researcher=code.trailers["Researcher"],
             hypothesis=hypothesis,
             mechanism=mechanism,
-            predicted_score_change=float(code.trailers["Predicted-Score-Change"]),
+            predicted_score_change=float(change) if change is not None else None,
             predicted_entropy=float(entropy) if entropy is not None else None,
             code_commit=code.name,
             result_commit=result.name if result is not None else None,

@@ -5,23 +5,19 @@ Owns the edit record and its application to text; it touches no disk and no git.
 
 from __future__ import annotations
 
-import ast
 import difflib
-import hashlib
 import re
 import unicodedata
-import warnings
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from environments.base import SzilardError, matches
 from workspaces.plain_text import hidden
-from workspaces.syntax import parse
 
 LARGEST_FILE = 256 * 1024
 _NEAR_LINES = 12
+_SHOWN_PLACES = 3
 _SHOWN_COLUMNS = 200
 
 
@@ -60,29 +56,19 @@ def apply_edits(
         EditError: an edit does not apply, or all together change nothing; nothing was changed.
     """
     after = dict(files)
-    for edit in edits:
-        _check_path(edit.path, after, editable, protected)
-        changed = edit.content if edit.content is not None else _replaced(edit, after)
-        _check_text(edit.path, changed, after.get(edit.path, ""))
+    for number, edit in enumerate(edits, 1):
+        try:
+            _check_path(edit.path, after, editable, protected)
+            changed = edit.content if edit.content is not None else _replaced(edit, after)
+            _check_text(edit.path, changed, after.get(edit.path, ""))
+        except EditError as error:
+            raise EditError(
+                f"edit {number} of {len(edits)}: {error}" if len(edits) > 1 else str(error)
+            ) from None
         after[edit.path] = changed
     if after == dict(files):
         raise EditError("the edits change nothing: every file is as it was. Propose a real change.")
     return after
-
-
-def normalised_code(files: Mapping[str, str]) -> str:
-    """A digest that ignores comments, docstrings and formatting of Python files.
-
-    Other files, and Python that does not parse, count by their bytes.
-    """
-    digest = hashlib.sha256()
-    for path in sorted(files):
-        parsed = _digest_of_python(files[path]) if path.endswith(".py") else None
-        text = files[path] if parsed is None else parsed
-        for part in (path, "text" if parsed is None else "python", text):
-            data = part.encode("utf-8", "surrogatepass")
-            digest.update(b"%d:%s" % (len(data), data))
-    return digest.hexdigest()
 
 
 def _check_path(
@@ -152,9 +138,10 @@ def _replaced(edit: Edit, files: Mapping[str, str]) -> str:
     if not starts:
         raise EditError(f"{path}: SEARCH matches nothing. Nearest lines:\n{_nearest(text, search)}")
     if len(starts) > 1:
-        lines = ", ".join(str(text.count("\n", 0, start) + 1) for start in starts[:_NEAR_LINES])
+        rows = ", ".join(str(_row(text, start) + 1) for start in starts[:_NEAR_LINES])
         raise EditError(
-            f"{path}: SEARCH matches {len(starts)} times, at lines {lines}. Quote more lines around it."
+            f"{path}: SEARCH matches {len(starts)} times, at lines {rows}. Quote more lines around the one "
+            f"that is meant:\n{_places(text, starts)}"
         )
     return text[: starts[0]] + replace + text[starts[0] + len(search) :]
 
@@ -168,9 +155,24 @@ def _occurrences(text: str, search: str) -> list[int]:
     return starts
 
 
-def _nearest(text: str, search: str) -> str:
+def _row(text: str, position: int) -> int:
+    """The index of the line that a position stands in."""
+    return len((text[:position] + ".").splitlines()) - 1
+
+
+def _places(text: str, starts: Sequence[int]) -> str:
+    """The line before each of the first places, the line of it, and the one after."""
     lines = text.splitlines()
-    wanted = search.splitlines()
+    rows = [_row(text, start) for start in starts[:_SHOWN_PLACES]]
+    return "\n  ...\n".join(_numbered(lines, max(0, row - 1), row + 2) for row in rows)
+
+
+def _nearest(text: str, search: str) -> str:
+    """The lines that are most like those that were searched for, with their numbers."""
+    lines, wanted = text.splitlines(), search.splitlines()
+    spaced = _spaced_otherwise(lines, wanted)
+    if spaced is not None:
+        return f"(the same but for white space)\n{_numbered(lines, spaced, spaced + len(wanted))}"
     anchor = max(range(len(wanted)), key=lambda row: len(wanted[row].strip()))
     candidates = list(dict.fromkeys(line.strip()[:_SHOWN_COLUMNS] for line in lines if line.strip()))
     close = difflib.get_close_matches(wanted[anchor].strip()[:_SHOWN_COLUMNS], candidates, n=1, cutoff=0.3)
@@ -179,26 +181,21 @@ def _nearest(text: str, search: str) -> str:
     row = next(row for row, line in enumerate(lines) if line.strip()[:_SHOWN_COLUMNS] == close[0])
     span = min(len(wanted) + 2, _NEAR_LINES)
     first = max(0, row - min(anchor + 1, span // 2))
-    last = min(len(lines), first + span)
-    return "\n".join(f"{number + 1:5d}  {lines[number][:_SHOWN_COLUMNS]}" for number in range(first, last))
+    return _numbered(lines, first, first + span)
 
 
-@lru_cache(maxsize=4096)
-def _digest_of_python(text: str) -> str | None:
-    """A digest of what Python reads in a file; None where it does not parse."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            module = parse(text)
-        for node in ast.walk(module):
-            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-                if ast.get_docstring(node, clean=False) is not None:
-                    del node.body[0]
-            elif isinstance(node, ast.Constant):
-                node.kind = None
-        return hashlib.sha256(ast.dump(module).encode("utf-8", "surrogatepass")).hexdigest()
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+def _spaced_otherwise(lines: Sequence[str], wanted: Sequence[str]) -> int | None:
+    """Where the lines stand that were searched for, if only their white space is another."""
+    bare, sought = ["".join(line.split()) for line in lines], ["".join(line.split()) for line in wanted]
+    if not any(sought):
         return None
+    places = range(len(bare) - len(sought) + 1)
+    return next((row for row in places if bare[row : row + len(sought)] == sought), None)
+
+
+def _numbered(lines: Sequence[str], first: int, end: int) -> str:
+    shown = range(first, min(end, len(lines), first + _NEAR_LINES))
+    return "\n".join(f"{row + 1:5d}  {lines[row][:_SHOWN_COLUMNS]}" for row in shown)
 
 
 def _folded(path: str) -> str:

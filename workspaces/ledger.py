@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from workspaces.attempt_index import AttemptIndex
@@ -102,7 +102,7 @@ class Ledger:
         hypothesis: str,
         mechanism: str,
         researcher: str,
-        predicted_score_change: float,
+        predicted_score_change: float | None,
         predicted_entropy: float | None,
         repair: int = 0,
     ) -> str:
@@ -285,6 +285,12 @@ class Ledger:
             LedgerError: no such commit.
         """
         return self._snapshots.texts(self._revisions.commit(commit), globs)
+
+    def read_ahead(self, records: Iterable[AttemptRecord], globs: Sequence[str]) -> None:
+        """Read the files of many attempts' code in a few processes, so that `files` need not ask for each."""
+        commits = [record.code_commit for record in records if record.code_commit is not None]
+        self._revisions.listed(commits)
+        self._snapshots.read_ahead(commits, globs)
 
     def blobs(self, commit: str) -> Mapping[str, str]:
         """Path -> git's hash of the file's content, for every file of a commit."""

@@ -21,6 +21,7 @@ _ASCII_CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 # Letters, marks and symbols that Unicode shows as nothing; the categories hold the others.
 _FILLERS = "\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef"
 _INVISIBLE = re.compile(f"[{_FILLERS}]")
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 _UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn")
 _HIDING = re.compile(f"[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f{_FILLERS}]|\r(?!\n)")
 _MARKDOWN = re.compile(r"([\\`*_\[\]|~#$]|@(?!\d+(?![\w.-])))")  # pass@16 is no address
@@ -31,10 +32,8 @@ _CHAT_MARK = re.compile(r"<(?=\|)|(?<=\|)>")
 def clean(text: str) -> str:
     """The text without terminal control sequences and invisible characters; every line end is "\\n"."""
     text = _LINE_ENDS.sub("\n", _ESCAPE_SEQUENCES.sub("", text))
-    if text.isascii():
-        return _ASCII_CONTROLS.sub("", text)
-    shown = (char for char in text if char in "\n\t" or unicodedata.category(char) not in _UNSEEN)
-    return _INVISIBLE.sub("", "".join(shown))
+    text = _ASCII_CONTROLS.sub("", text)
+    return text if text.isascii() else _INVISIBLE.sub("", _NOT_ASCII.sub(_seen, text))
 
 
 def one_line(text: str, length: int | None = None) -> str:
@@ -79,6 +78,10 @@ def hidden(text: str) -> set[str]:
         if text.isascii()
         else found | {c for c in text if unicodedata.category(c) in ("Cf", "Zl", "Zp")}
     )
+
+
+def _seen(run: re.Match[str]) -> str:
+    return "".join(char for char in run.group() if unicodedata.category(char) not in _UNSEEN)
 
 
 def _unmarked(text: str) -> str:

@@ -6,6 +6,7 @@ Owns the asking, once for what never changes; which revisions there are is the l
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from workspaces.commits import Written
 from workspaces.git_command import GitCommand, LedgerError
@@ -36,6 +37,10 @@ class Revisions:
         """Spare the question for a commit that was just made."""
         self._verified[f"{written.name}^{{commit}}"] = written.name
         self._verified[f"{written.name}^{{tree}}"] = written.tree
+
+    def listed(self, commits: Iterable[str]) -> None:
+        """Spare the question for commits, by their full hashes, that git itself has named."""
+        self._verified |= {f"{commit}^{{commit}}": commit for commit in commits}
 
     def _verify(self, revision: str) -> str:
         """What a full hash names never changes, so it is asked once."""

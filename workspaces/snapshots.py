@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
 from environments.base import matches
 from workspaces.git_command import GitCommand
+
+_HASH_BYTES = 20
 
 
 class Snapshots:
@@ -30,11 +32,38 @@ class Snapshots:
 
     def files(self, commit: str, globs: Sequence[str] | None) -> dict[str, bytes]:
         """Path -> content of the files of a commit that match `globs`, all if None."""
-        wanted = {
-            path: blob for path, blob in self.blobs(commit).items() if globs is None or matches(path, globs)
-        }
-        self._contents |= self._read([blob for blob in wanted.values() if blob not in self._contents])
+        wanted = _matching(self.blobs(commit), globs)
+        self._keep(wanted.values())
         return {path: self._contents[blob] for path, blob in wanted.items()}
+
+    def read_ahead(self, commits: Iterable[str], globs: Sequence[str] | None) -> None:
+        """Spare `files` of many commits its questions: git is asked once for each depth of their trees."""
+        unread = [commit for commit in commits if commit not in self._blobs]
+        if not unread:
+            return
+        roots = self._read([f"{commit}^{{tree}}" for commit in unread])
+        below = self._flat(roots)
+        for commit in unread:
+            self._blobs[commit] = below[f"{commit}^{{tree}}"]
+        self._keep(blob for commit in unread for blob in _matching(self._blobs[commit], globs).values())
+
+    def _flat(self, trees: Mapping[str, bytes]) -> dict[str, Mapping[str, str]]:
+        """Name of a tree -> path -> hash, for trees as git stores them."""
+        entries = {name: list(_entries(tree)) for name, tree in trees.items()}
+        folders = {blob for found in entries.values() for _, blob, is_tree in found if is_tree}
+        below = self._flat(self._read(sorted(folders))) if folders else {}
+        flat: dict[str, Mapping[str, str]] = {}
+        for name, found in entries.items():
+            paths: dict[str, str] = {}
+            for part, blob, is_tree in found:
+                inside = below[blob].items() if is_tree else ()
+                paths |= {sys.intern(f"{part}/{path}"): held for path, held in inside} or {part: blob}
+            flat[name] = paths
+        return flat
+
+    def _keep(self, blobs: Iterable[str]) -> None:
+        """Read the contents that are not known yet."""
+        self._contents |= self._read([blob for blob in dict.fromkeys(blobs) if blob not in self._contents])
 
     def texts(self, commit: str, globs: Sequence[str] | None) -> dict[str, str]:
         """Like `files`, decoded; files that are not UTF-8 are left out."""
@@ -74,6 +103,32 @@ class Snapshots:
             contents[blob] = output[end + 1 : end + 1 + size]
             start = end + size + 2
         return contents
+
+
+def _entries(tree: bytes) -> Iterator[tuple[str, str, bool]]:
+    """Name, hash and whether it is a tree, for every entry of a tree as git stores it."""
+    start = 0
+    while start < len(tree):
+        end = tree.index(b"\0", start)
+        mode, _, name = tree[start:end].partition(b" ")
+        start = end + 1 + _HASH_BYTES
+        yield (
+            sys.intern(name.decode("utf-8", "surrogateescape")),
+            sys.intern(tree[end + 1 : start].hex()),
+            mode == b"40000",
+        )
+
+
+def _matching(paths: Mapping[str, str], globs: Sequence[str] | None) -> Mapping[str, str]:
+    if globs is None:
+        return paths
+    wanted = tuple(globs)
+    return {path: blob for path, blob in paths.items() if _is_wanted(path, wanted)}
+
+
+@lru_cache(maxsize=65536)
+def _is_wanted(path: str, globs: tuple[str, ...]) -> bool:
+    return matches(path, globs)
 
 
 @lru_cache(maxsize=4096)

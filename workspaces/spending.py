@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -46,17 +47,20 @@ class Spent:
         return self.prompt_tokens + self.completion_tokens
 
 
-def read_spent(directory: Path, price: tuple[float, float] | None = None) -> Spent:
-    """Sum the records of a run. `price` are dollars for a million tokens, of prompts and of completions."""
+def read_spent(directory: Path, price: tuple[float, float] | None = None, last: int | None = None) -> Spent:
+    """Sum the records of a run. `price` are dollars for a million tokens, of prompts and of completions.
+
+    With `last`, only the conversations of attempts up to that number count.
+    """
     told = [row.get("seconds") for row in _rows(directory / ENDED_FILE)]
     ended = [seconds for seconds in told if isinstance(seconds, int | float)]
     begun = sum(1 for _ in _rows(directory / BEGUN_FILE))
-    conversations = [
-        [row for row in _rows(path) if row.get("reply") is not None]
+    asked = [
+        _asked(path, (path.stat().st_size, path.stat().st_mtime_ns))
         for path in sorted(directory.glob(CONVERSATIONS))
+        if last is None or int(path.parent.name) <= last
     ]
-    tokens = [_tokens(rows) for rows in conversations]
-    prompt, completion = sum(one for one, _ in tokens), sum(one for _, one in tokens)
+    prompt, completion = sum(one.prompt for one in asked), sum(one.completion for one in asked)
     return Spent(
         seconds=_clock(directory / CLOCK_FILE),
         training_seconds=math.fsum(ended),
@@ -64,15 +68,31 @@ def read_spent(directory: Path, price: tuple[float, float] | None = None) -> Spe
         cut_off=max(0, begun - len(ended)),
         prompt_tokens=prompt,
         completion_tokens=completion,
-        uncounted=sum(not is_counted(row) for rows in conversations for row in rows),
+        uncounted=sum(one.uncounted for one in asked),
         dollars=cost(prompt, completion, price) if price is not None else None,
-        longest=max(tokens, key=sum, default=(0, 0)),
+        longest=max(((one.prompt, one.completion) for one in asked), key=sum, default=(0, 0)),
     )
 
 
-def _tokens(rows: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
-    counted = [row for row in rows if is_counted(row)]
-    return sum(row["prompt_tokens"] for row in counted), sum(row["completion_tokens"] for row in counted)
+@dataclass(frozen=True)
+class _Asked:
+    """What one conversation took: tokens, and the replies whose tokens nobody counted."""
+
+    prompt: int
+    completion: int
+    uncounted: int
+
+
+@lru_cache(maxsize=4096)
+def _asked(path: Path, state: tuple[int, int]) -> _Asked:
+    """The sums of a conversation, read anew when its size and time change: it holds whole prompts."""
+    replied = [row for row in _rows(path) if row.get("reply") is not None]
+    counted = [row for row in replied if is_counted(row)]
+    return _Asked(
+        sum(row["prompt_tokens"] for row in counted),
+        sum(row["completion_tokens"] for row in counted),
+        len(replied) - len(counted),
+    )
 
 
 def cost(prompt: int, completion: int, price: tuple[float, float]) -> Decimal:

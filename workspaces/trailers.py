@@ -31,7 +31,7 @@ def code_message(
     hypothesis: str,
     mechanism: str,
     researcher: str,
-    score_change: float,
+    score_change: float | None,
     entropy: float | None,
     repair: int = 0,
 ) -> str:
@@ -42,12 +42,13 @@ def code_message(
     lines = [line.rstrip() for line in clean(mechanism).split("\n")]
     body.append("\n".join(_INDENT + line if line else "" for line in lines).strip("\n"))
     final = "" if entropy is None else f", final entropy {entropy} nats a token"
-    body.append(f"{_PREDICTION}score change {score_change:+}{final}")
+    change = "not said" if score_change is None else f"{score_change:+}"
+    body.append(f"{_PREDICTION}score change {change}{final}")
     trailers = {
         "Attempt": str(number),
         "Parent-Attempt": str(parent),
         "Researcher": researcher,
-        "Predicted-Score-Change": f"{score_change:+}",
+        **({} if score_change is None else {"Predicted-Score-Change": change}),
         **({} if entropy is None else {"Predicted-Entropy": str(entropy)}),
         **({"Repair": str(repair)} if repair else {}),
     }

@@ -19,6 +19,10 @@ from environments.base import SzilardError
 _VERBS = (
     "run",
     "resume",
+    "attempt",
+    "note",
+    "steer",
+    "export",
     "confirm",
     "ablate",
     "replay",
@@ -26,6 +30,7 @@ _VERBS = (
     "log",
     "show",
     "diff",
+    "context",
     "fsck",
     "clean",
     "doctor",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -16,6 +17,7 @@ from agent.cli.find import (
     sandbox_option,
     workers_option,
 )
+from agent.cli.program_options import program_from, program_options
 
 
 def _guards(
@@ -130,12 +132,13 @@ def _price(ctx: click.Context, parameter: click.Parameter, given: str | None) ->
 )
 @click.option(
     "--researcher",
-    type=click.Choice(["catalogue", "language-model", "random", "tpe", "hybrid"]),
+    type=click.Choice(["catalogue", "language-model", "random", "tpe", "hybrid", "command"]),
     help="Who proposes; random and tpe are baselines that know options, not meanings, hybrid is tpe overruled"
-    " now and then by --model."
+    " now and then by --model; command is a program."
     "  [default: catalogue; language-model with --model]",
 )
 @click.option("--model", help="Language model that proposes; needs OPENAI_API_KEY or OPENAI_BASE_URL.")
+@program_options
 @click.option(
     "--replay",
     metavar="RUN",
@@ -204,6 +207,7 @@ def command(
     force: bool,
     dry_run: bool,
     as_json: bool,
+    **of_program: Any,
 ) -> None:
     """Pursue GOAL: train a baseline, try changes, keep what survives noise, confirm the winner.
 
@@ -229,6 +233,7 @@ def command(
         )
     if researcher in ASKING_A_MODEL and model is None:
         raise click.UsageError(f"--researcher {researcher} needs --model NAME.")
+    program = program_from(researcher, **of_program)
 
     from agent import own_controls
     from agent import run as engine
@@ -267,6 +272,7 @@ def command(
         dollars=dollars,
         price=price,
         accept_self_reported=accept_self_reported,
+        program=program,
     )
     view = open_view(as_json)
     for checked in own_controls.check(controls, settings.sandbox):

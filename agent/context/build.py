@@ -1,31 +1,34 @@
 """What a language model is shown: Markdown templates beside this file and what fills them.
 
-Owns wording, fencing and length of prompts; it sends nothing and reads no disk but its templates.
+Owns the order of the sections, the limit of tokens, and what gives way to it; the sections themselves are
+in the modules beside this one. It sends nothing and reads no disk but its templates.
 """
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from difflib import unified_diff
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
-from itertools import accumulate
 from string import Template
 
-from agent.context.entropy_response import entropy_response
+from agent.context import history_table, method_cards, standing
+from agent.context.code import fitting, shown_files
+from agent.context.near import contrast, nearest_to_avoid
+from agent.context.plateaus import exhausted
 from agent.context.predictions import track_record
+from agent.context.steering import section as what_the_person_says
+from agent.context.tokens import Room, tokens
 from agent.proposal import Proposal
-from agent.researchers.base import Context, HistoryEntry
-from environments.base import EnvironmentSpec
+from agent.researchers.base import Context
+from agent.researchers.conversation import Turn
 from workspaces.edits import Edit
-from workspaces.plain_text import clipped, fenced, one_line
+from workspaces.plain_text import fenced
 
-PROMPT_CHARACTERS = 160_000
+OPENING_TOKENS = 50_000
 PROTECTED_CHARACTERS = 24_000
-SHOWN_CHANGES = 16
+HISTORY_SHARE = 3
+FRAME_TOKENS = 250
 
 _EXAMPLE = Proposal(
     hypothesis="A small entropy bonus lets the policy train at twice the learning rate",
@@ -59,21 +62,33 @@ def instructions(*, trains_policy: bool = True) -> str:
     )
 
 
-def proposal_prompt(context: Context, limit: int = PROMPT_CHARACTERS) -> str:
-    """The request for one proposal, in at most about `limit` characters.
+def opening(context: Context, limit: int = OPENING_TOKENS) -> tuple[Turn, Turn]:
+    """The turns that open an attempt's conversation, of at most `limit` tokens as `tokens` counts them."""
+    said = instructions(trains_policy=context.spec.trains_policy)
+    return Turn("system", said), Turn("user", proposal_prompt(context, limit - tokens(said)))
 
-    What does not fit is left out and named: the oldest attempts first, then protected files, then
-    editable files, the largest first. Protected files that are long, such as tables of data, always are.
+
+def proposal_prompt(context: Context, limit: int = OPENING_TOKENS) -> str:
+    """The request for one proposal, in at most `limit` tokens.
+
+    What always fits is bounded by itself; the rest comes in as long as there is room, in this order: editable
+    files that no method card stands for, a third of the room of attempts, newest first, method cards,
+    protected files, the files of the controls that are not in force. What is left out is named. Protected
+    files that are long, such as tables of data, always are.
     """
-    protected = {
+    cards = method_cards.cards(context)
+    fixed = _fixed(context)
+    room = Room(limit - FRAME_TOKENS - tokens(_render(context, fixed, _Shown())))
+    in_force = method_cards.in_force_paths(context)
+    described = {path: text for path, text in context.files.items() if path in cards and path not in in_force}
+    shown = fitting({path: text for path, text in context.files.items() if path not in described}, room)
+    rows = _rows(context, room)
+    told = tuple(card for card in cards.values() if room.take(_in_a_fence(card)))
+    short = {
         path: text for path, text in context.protected_files.items() if len(text) <= PROTECTED_CHARACTERS
     }
-    shown = _Shown(_rows(context, limit), context.files, protected)
-    text = _render(context, shown)
-    while len(text) > limit and (shorter := shown.shorter(len(text) - limit)) is not None:
-        shown = shorter
-        text = _render(context, shown)
-    return text
+    protected = fitting(short, room)
+    return _render(context, fixed, _Shown(rows, told, {**shown, **fitting(described, room)}, protected))
 
 
 def unusable_reply(problem: str, repairs_left: int) -> str:
@@ -88,214 +103,80 @@ def failed_proposal(problem: str, parent: int, repairs_left: int) -> str:
 
 @dataclass(frozen=True)
 class _Shown:
-    """What of a context goes into the prompt; what is missing in it was left out to keep it short."""
+    """What of a context goes into the prompt beside what always does; `rows` are newest first."""
 
-    rows: tuple[str, ...]
-    files: Mapping[str, str]
-    protected_files: Mapping[str, str]
-
-    def shorter(self, excess: int) -> _Shown | None:
-        """Leave out about `excess` characters of the least important kind; None when nothing is left."""
-        if self.rows:
-            lengths = accumulate(len(row) for row in self.rows)
-            enough = next((number for number, length in enumerate(lengths, 1) if length >= excess), None)
-            return replace(self, rows=self.rows[enough:] if enough else ())
-        if self.protected_files:
-            return replace(self, protected_files=_without_largest(self.protected_files))
-        return replace(self, files=_without_largest(self.files)) if self.files else None
+    rows: tuple[str, ...] = ()
+    cards: tuple[str, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
+    protected_files: Mapping[str, str] = field(default_factory=dict)
 
 
-def _without_largest(texts: Mapping[str, str]) -> dict[str, str]:
-    largest = max(sorted(texts), key=lambda path: len(texts[path]))
-    return {path: text for path, text in texts.items() if path != largest}
-
-
-def _rows(context: Context, limit: int) -> tuple[str, ...]:
-    """The newest attempts, oldest first, as many as can fit into `limit` characters."""
-    known = {entry.number: entry for entry in (*context.history, context.incumbent, context.baseline)}
-    rows: list[str] = []
-    length = 0
-    for entry in reversed(_attempts(context)):
-        rows.append(_row(entry, known.get(entry.parent or 0), context))
-        length += len(rows[-1])
-        if length > limit:
+def _rows(context: Context, room: Room) -> tuple[str, ...]:
+    """The newest attempts that fit into their share of the room."""
+    share = Room(room.left // HISTORY_SHARE)
+    rows = []
+    for row in history_table.rows(context):
+        if not share.take(_in_a_fence(row)):
             break
-    return tuple(reversed(rows))
+        room.take(_in_a_fence(row))
+        rows.append(row)
+    return tuple(rows)
 
 
-def _attempts(context: Context) -> list[HistoryEntry]:
-    return [entry for entry in context.history if entry.number != context.baseline.number]
+def _in_a_fence(text: str) -> str:
+    """At least as long as `text` becomes in a fence that it shares: marks of chats are broken by spaces."""
+    return text + " " * (text.count("<") + text.count(">"))
 
 
-def _render(context: Context, shown: _Shown) -> str:
+def _fixed(context: Context) -> dict[str, str]:
+    """The sections that are always there, each bounded by itself."""
+    failed = standing.last_failure(context)
+    return {
+        "goal": fenced(context.goal),
+        "domain": standing.domain(context.spec),
+        "budget": standing.budget(context),
+        "standing": standing.standing(context),
+        "diagnostics": _section(
+            "How the incumbent's training spent its entropy", standing.diagnostics(context)
+        ),
+        "optimiser": _section("What the optimiser believes", context.optimiser),
+        "person": what_the_person_says(context.remarks),
+        "predictions": track_record(history_table.attempts(context)),
+        "exhausted": _section("Exhausted: tried in several settings, without a gain", exhausted(context)),
+        "nearest": _section("Nearest to the parent and not kept: do not repeat", nearest_to_avoid(context)),
+        "contrast": _section("What set attempts apart", contrast(context)),
+        "failure": _section("What the latest failed attempt left behind", failed),
+        "parent": str(context.parent),
+        "editable": _patterns(context.spec.editable),
+        "protected": _patterns(context.spec.protected),
+    }
+
+
+def _render(context: Context, fixed: Mapping[str, str], shown: _Shown) -> str:
+    cards = fenced("".join(shown.cards), limit=None) if shown.cards else ""
     return _fill(
         "proposal.md",
-        goal=fenced(context.goal),
-        domain=_domain(context.spec),
-        attempt=str(context.attempt),
-        attempts=str(context.attempts),
-        left=str(max(context.attempts - context.attempt, 0)),
-        standing=_standing(context),
-        diagnostics=_diagnostics(context),
-        optimiser=f"# What the optimiser believes\n{context.optimiser}\n\n" if context.optimiser else "",
-        history=_history(context, shown.rows),
-        predictions=track_record(_attempts(context)),
-        parent=str(context.parent),
-        editable=_patterns(context.spec.editable),
-        files=_files(shown.files, context.files),
-        protected=_patterns(context.spec.protected),
-        protected_files=_files(shown.protected_files, context.protected_files),
+        **fixed,
+        history=history_table.table(context, shown.rows),
+        cards=_section("Controls that the code has", cards),
+        files=shown_files(shown.files, context.files),
+        protected_files=shown_files(shown.protected_files, context.protected_files),
     )
 
 
-def _diagnostics(context: Context) -> str:
-    """Where entropy went, as a section; empty where nothing has an entropy."""
-    if not context.spec.trains_policy:
-        return ""
-    said = fenced(context.diagnostics or "None were recorded.")
-    return f"# How the incumbent's training spent its entropy\n{said}\n\n"
-
-
-def _domain(spec: EnvironmentSpec) -> str:
-    low, high = spec.range
-    lines = [
-        f"{spec.name}: {spec.description}",
-        f"Metric to {spec.direction}: {spec.metric}, between {low:g} and {high:g}. {spec.metric_meaning}",
-        f"One training may spend: {', '.join(f'{unit} {count}' for unit, count in spec.budget.items())}.",
-    ]
-    lines += [
-        f"Guard: {guard.metric} must not be worse than the baseline's by more than {guard.tolerance:g}."
-        for guard in spec.guards
-    ]
-    return "\n".join(lines)
-
-
-def _standing(context: Context) -> str:
-    baseline, incumbent = context.baseline, context.incumbent
-    lines = [f"Baseline (attempt 0): score {_score(baseline, context)}{_final(baseline.entropy, context)}."]
-    if incumbent.number == baseline.number:
-        lines.append("The baseline is still the incumbent: nothing has been kept yet.")
-    else:
-        lines.append(
-            f"Incumbent (attempt {incumbent.number}): score {_score(incumbent, context)}"
-            f"{_final(incumbent.entropy, context)}."
-        )
-    if context.parent != incumbent.number:
-        lines.append(
-            f"The search has gone to another branch: your proposal is built on attempt {context.parent}, "
-            "and has to beat the incumbent."
-        )
-    if context.unseen:
-        lines.append(
-            f"Proposals made at this moment, which you are not shown: {context.unseen}. "
-            "Take a direction of your own."
-        )
-    if context.stalled:
-        lines.append(
-            f"The last {context.stalled} attempts kept nothing: propose a structural change, such as another "
-            "mechanism, not another value of what was tried."
-        )
-    noise = "not known" if context.noise is None else f"{context.noise:.3g}"
-    lines.append(f"Noise (standard deviation of the baseline's score over seeds): {noise}.")
-    if context.spec.trains_policy:
-        lines.append(entropy_response([baseline, *context.history]))
-    return "\n".join(lines)
-
-
-def _score(entry: HistoryEntry, context: Context) -> str:
-    """The score with the decimals that show three digits of its change from the baseline and of the noise."""
-    if entry.score is None:
-        return "not known"
-    distances = [context.noise or 0.0, entry.score - (context.baseline.score or 0.0)]
-    smallest = min((abs(distance) for distance in distances if distance), default=0.001)
-    return f"{entry.score:.{min(max(2 - math.floor(math.log10(smallest)), 4), 9)}f}"
-
-
-def _history(context: Context, rows: tuple[str, ...]) -> str:
-    attempts = len(_attempts(context))
-    if not attempts:
-        return "No attempt has been made yet."
-    text = "\n".join(rows)
-    hidden = attempts - len(rows)
-    note = f"The oldest {hidden} of {attempts} attempts are left out for length.\n" if hidden else ""
-    return note + (fenced(text, limit=None) if rows else "")
-
-
-def _row(entry: HistoryEntry, parent: HistoryEntry | None, context: Context) -> str:
-    verdict = entry.verdict or "in flight, no verdict yet"
-    lines = [
-        f"attempt {entry.number} on {entry.parent}{_against(entry)} by {entry.researcher}: {verdict}",
-        f"  hypothesis: {_line(entry.hypothesis)}",
-        f"  predicted: score change {_change(entry.predicted_score_change)}"
-        f"{_final(entry.predicted_entropy, context)}",
-    ]
-    if entry.verdict is not None:
-        error = "" if entry.standard_error is None else f" ± {entry.standard_error:.3g}"
-        lines.append(
-            f"  measured: score change {_change(entry.score_change)}{error}{_final(entry.entropy, context)}"
-        )
-    if entry.forecast is not None and entry.score_change is None:
-        foreseen, spread = entry.forecast
-        lines.append(f"  foreseen: score change {foreseen:+.3g} ± {spread:.3g}, positive is better")
-    if entry.reason:
-        lines.append(f"  reason: {_line(entry.reason)}")
-    if entry.diagnosis:
-        lines.append(f"  entropy: {_line(entry.diagnosis)}")
-    if parent is not None and parent.files and entry.files:
-        lines += _changes(parent.files, entry.files)
-    return "\n".join(lines) + "\n"
-
-
-def _against(entry: HistoryEntry) -> str:
-    return "" if entry.against == entry.parent else f" against {entry.against}"
-
-
-def _changes(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
-    changes: list[str] = []
-    for path in sorted({*before, *after}):
-        old, new = before.get(path, "").splitlines(), after.get(path, "").splitlines()
-        difference = list(unified_diff(old, new, n=0, lineterm=""))[2:]
-        changes += [f"    {path}: {clipped(line, 200)}" for line in difference if line[0] in "+-"]
-    hidden = len(changes) - SHOWN_CHANGES
-    return changes[:SHOWN_CHANGES] + ([f"    [... {hidden} more changed lines ...]"] if hidden > 0 else [])
-
-
-def _files(shown: Mapping[str, str], every: Mapping[str, str]) -> str:
-    parts = [
-        f"{json.dumps(path)}:\n{fenced(text, 'python' if path.endswith('.py') else 'text', limit=None)}"
-        for path, text in sorted(shown.items())
-    ]
-    parts += [
-        f"{json.dumps(path)}: left out for length ({len(every[path])} characters)."
-        for path in sorted(every)
-        if path not in shown
-    ]
-    return "\n\n".join(parts) or "None."
+def _section(title: str, body: str) -> str:
+    """A section with its heading; nothing where it has no body."""
+    return f"# {title}\n{body}\n\n" if body else ""
 
 
 def _patterns(globs: Iterable[str]) -> str:
     return ", ".join(f"`{glob}`" for glob in globs) or "none"
 
 
-def _change(value: float | None) -> str:
-    return "not known" if value is None else f"{value:+.3g}"
-
-
-def _final(entropy: float | None, context: Context) -> str:
-    """The part of a sentence that says a final entropy; empty where nothing has one."""
-    if not context.spec.trains_policy:
-        return ""
-    return ", final entropy " + ("not known" if entropy is None else f"{entropy:.3g} nats a token")
-
-
 def _left(repairs: int) -> str:
     return (
         f"Further tries after this one: {repairs}." if repairs else "There is no further try after this one."
     )
-
-
-def _line(text: str) -> str:
-    return clipped(one_line(text), 600).replace("\n", " ")
 
 
 def _fill(name: str, **values: str) -> str:

@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from agent.context.tokens import tokens
 from agent.researchers.base import NotAsked, ResearcherError
 from agent.researchers.conversation import Exchange, Turn
 from workspaces.spending import cost, is_counted, read_spent
 
-CHARACTERS_A_TOKEN = 3
 LEAST_COMPLETION = 1_000
 
 
@@ -49,7 +49,7 @@ class Allowance:
             NotAsked: there is no room for it.
             ResearcherError: the server does not count, so that no bound can hold.
         """
-        prompt = sum(len(turn.content) for turn in turns) // CHARACTERS_A_TOKEN
+        prompt = sum(tokens(turn.content) for turn in turns)
         claim = (prompt, self._longest)
         with self._lock:
             self._require_counts()

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from agent.proposal import Proposal
 from environments.base import EnvironmentSpec, SzilardError
+from workspaces.remarks import Remark
 
 
 class ResearcherError(SzilardError):
@@ -75,11 +76,14 @@ class Context:
 
     `attempt` is the number of this attempt out of `attempts`; `seed` is this proposal's own, derived
     from the run's. `files` are the parent's editable files, `protected_files` are for reading only.
-    `noise` is the seed standard deviation of the baseline's score, None while unknown. `diagnostics`
-    tells in plain text how the incumbent's training spent its entropy. `stalled` counts the attempts since
-    one was last kept, once they are a plateau: then a structural change is asked for, else it is 0.
-    `optimiser` tells what a numeric optimiser beside the researcher believes and would try next; empty where
-    there is none.
+    `noise` is the seed standard deviation of the baseline's score, None while unknown; `detectable` is the
+    smallest gain that the run's seeds find four times in five; `score_interval` is the 95% interval of the
+    incumbent's score over its seeds. `diagnostics` tells in plain text how the incumbent's training spent its
+    entropy. `budget_left` says what is left of every bound but the attempts, `last_failure` what the latest
+    attempt that failed left behind. `remarks` are what a person has said to the run before this attempt was
+    proposed. `stalled` counts the attempts since one was last kept, once they are a plateau: then a
+    structural change is asked for, else it is 0. `optimiser` tells what a numeric optimiser beside the
+    researcher believes and would try next; empty where there is none.
     """
 
     goal: str
@@ -97,6 +101,11 @@ class Context:
     diagnostics: str
     stalled: int = 0
     optimiser: str = ""
+    detectable: float | None = None
+    score_interval: tuple[float, float] | None = None
+    budget_left: tuple[str, ...] = ()
+    last_failure: str | None = None
+    remarks: tuple[Remark, ...] = ()
 
     @property
     def unseen(self) -> int:

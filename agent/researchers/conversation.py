@@ -60,30 +60,34 @@ class Conversation:
 
     def find(self, model: str, turns: tuple[Turn, ...]) -> Exchange | None:
         """The stored exchange of an equal request that has a reply."""
-        return reply_to(turns, model, self._stored())
+        return self.last(lambda exchange: exchange.model == model and exchange.turns == turns)
 
     def last(self, wanted: Callable[[Exchange], bool]) -> Exchange | None:
         """The latest exchange that has a reply and is `wanted`."""
-        return _last(self._stored(), wanted)
+        return next(
+            (one for one in reversed(self.exchanges()) if one.reply is not None and wanted(one)), None
+        )
 
-    def _stored(self) -> bytes:
+    def opening(self, model: str) -> tuple[Turn, ...] | None:
+        """The turns that opened the conversation with a model that has replied to them; None if none has.
+
+        They are sent again word for word after a kill, so that what was paid for is found: a new opening
+        would tell of less time.
+        """
+        answered = [one for one in self.exchanges() if one.model == model and one.reply is not None]
+        return answered[0].turns if answered else None
+
+    def exchanges(self) -> list[Exchange]:
+        """Every exchange that can be read, oldest first."""
         try:
-            return self._path.read_bytes()
+            return exchanges_in(self._path.read_bytes())
         except FileNotFoundError:
-            return b""
+            return []
 
 
-def reply_to(turns: tuple[Turn, ...], model: str, stored: bytes) -> Exchange | None:
-    """The exchange of an equal request that has a reply, in a conversation as it is `stored`."""
-    return _last(stored, lambda exchange: exchange.model == model and exchange.turns == turns)
-
-
-def _last(stored: bytes, wanted: Callable[[Exchange], bool]) -> Exchange | None:
-    for line in reversed(stored.splitlines()):
-        exchange = _parse(line)
-        if exchange is not None and exchange.reply is not None and wanted(exchange):
-            return exchange
-    return None
+def exchanges_in(stored: bytes) -> list[Exchange]:
+    """Every exchange that can be read in the file of a conversation, oldest first."""
+    return [exchange for exchange in map(_parse, stored.splitlines()) if exchange is not None]
 
 
 def _ends_a_line(path: Path) -> bool:

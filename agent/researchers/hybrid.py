@@ -21,7 +21,8 @@ from agent.researchers.blind import TpeResearcher, space_of
 from agent.researchers.configuration import scientific
 from agent.researchers.control_table import Table
 from agent.researchers.tried import Tried, attempts_tried
-from workspaces.edits import EditError, apply_edits, normalised_code
+from workspaces.edits import EditError, apply_edits
+from workspaces.normalised_code import normalised_code
 from workspaces.plain_text import fenced
 
 OVERRULES = "Overrules TPE: "

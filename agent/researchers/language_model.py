@@ -29,6 +29,7 @@ from workspaces.plain_text import clipped, one_line
 
 REPAIRS = 2
 OBJECTS_TRIED = 200
+ANSWER_CHARACTERS = 40_000
 REQUEST_SECONDS = 600.0
 
 _OBJECT = re.compile(r"\{\s*\"")
@@ -73,7 +74,7 @@ class LanguageModelResearcher:
 
     def propose(self, context: Context, directory: Path) -> Proposal:
         """Ask for a proposal, with repairs of replies that are none."""
-        return self._converse(self._opening(context), context, directory)
+        return self._converse(self._opening(context, directory), context, directory)
 
     def repair(self, context: Context, proposal: Proposal, failure: str, directory: Path) -> Proposal:
         """Show the model why its proposal failed and ask again, within the same two repairs."""
@@ -83,7 +84,7 @@ class LanguageModelResearcher:
 
         exchange = Conversation(directory).last(said_this)
         if exchange is None:
-            turns, reply = self._opening(context), proposal.model_dump_json(indent=2)
+            turns, reply = self._opening(context, directory), proposal.model_dump_json(indent=2)
         else:
             turns, reply = exchange.turns, exchange.reply or ""
         problem = build.failed_proposal(self._replies.redacted(failure), context.parent, _left(turns) - 1)
@@ -92,12 +93,10 @@ class LanguageModelResearcher:
         turns = (*turns, _answer(reply), Turn("user", problem))
         return self._converse(turns, context, directory)
 
-    def _opening(self, context: Context) -> tuple[Turn, ...]:
-        prompt = self._replies.redacted(build.proposal_prompt(context))
-        return (
-            Turn("system", build.instructions(trains_policy=context.spec.trains_policy)),
-            Turn("user", prompt),
-        )
+    def _opening(self, context: Context, directory: Path) -> tuple[Turn, ...]:
+        """As it was sent before or, where nothing came of that, as the context is now."""
+        turns = Conversation(directory).opening(self._model) or build.opening(context)
+        return tuple(Turn(turn.role, self._replies.redacted(turn.content)) for turn in turns)
 
     def _converse(self, turns: tuple[Turn, ...], context: Context, directory: Path) -> Proposal:
         conversation = Conversation(directory)
@@ -152,7 +151,7 @@ def _left(turns: tuple[Turn, ...]) -> int:
 
 
 def _answer(reply: str) -> Turn:
-    return Turn("assistant", clipped(reply, build.PROMPT_CHARACTERS // 4) or "(an empty reply)")
+    return Turn("assistant", clipped(reply, ANSWER_CHARACTERS) or "(an empty reply)")
 
 
 def _summary(problem: str) -> str:
@@ -181,6 +180,8 @@ def _read(reply: str) -> Proposal:
     try:
         proposal = Proposal.model_validate(found[-1])
         proposal.model_dump_json()
+        if proposal.predicted_score_change is None:
+            raise ValueError("predicted_score_change is missing: the change of the metric that you expect.")
         return proposal
     except PydanticSerializationError:
         raise ValueError("A text holds half of a surrogate pair: write the whole character.") from None

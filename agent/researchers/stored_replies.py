@@ -9,16 +9,20 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
+from agent.context.standing import without_time_left
 from agent.opening import REPOSITORY
 from agent.researchers.base import ResearcherError
-from agent.researchers.conversation import CONVERSATION_FILE, Turn, reply_to
+from agent.researchers.conversation import CONVERSATION_FILE, Exchange, Turn, exchanges_in
 from agent.researchers.endpoint import Reply
 from workspaces.ledger import Ledger
 from workspaces.redaction import redacted
 
 
 class StoredReplies:
-    """What `model` said in the run that lives in `run`, found by what it was asked."""
+    """What `model` said in the run that lives in `run`, found by what it was asked.
+
+    How much time was left is no part of the question: no two runs take equally long.
+    """
 
     def __init__(self, run: Path, model: str) -> None:
         self._run = run
@@ -34,7 +38,8 @@ class StoredReplies:
         Raises:
             ResearcherError: it got none.
         """
-        found = reply_to(tuple(turns), self._model, self._conversation(attempt))
+        asked = [without_time_left(turn.content) for turn in turns]
+        found = next((one for one in reversed(self._answered(attempt)) if _said(one) == asked), None)
         if found is None or found.reply is None:
             raise ResearcherError(
                 f"{self._run} has no stored reply to what attempt {attempt} asks: it never got there, or "
@@ -50,11 +55,16 @@ class StoredReplies:
             seconds=found.seconds,
         )
 
-    def _conversation(self, attempt: int) -> bytes:
+    def _answered(self, attempt: int) -> list[Exchange]:
         name = f"attempts/{attempt:04d}/{CONVERSATION_FILE}"
         path = self._run / name
-        return path.read_bytes() if path.exists() else self._evidence.get(name, b"")
+        stored = path.read_bytes() if path.exists() else self._evidence.get(name, b"")
+        return [one for one in exchanges_in(stored) if one.model == self._model and one.reply is not None]
 
     @cached_property
     def _evidence(self) -> Mapping[str, bytes]:
         return Ledger.open(self._run / REPOSITORY).evidence()
+
+
+def _said(exchange: Exchange) -> list[str]:
+    return [without_time_left(turn.content) for turn in exchange.turns]

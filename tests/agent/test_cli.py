@@ -20,7 +20,7 @@ import pytest
 import agent.cli
 
 COMMAND = str(Path(sys.executable).with_name("szilard"))
-VERBS = ("run", "resume", "replay", "status", "log", "show", "diff", "env")
+VERBS = ("run", "resume", "replay", "status", "log", "show", "diff", "context", "env")
 
 
 def _load(path: Path) -> ModuleType:

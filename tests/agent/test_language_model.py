@@ -64,7 +64,7 @@ def test_the_prompt_shows_goal_code_history_predictions_and_noise(connect: Conne
         "BUDGET = 300",
         "reverted",
         "The gain did not survive noise.",
-        "score change +0.000488 ± 0.0021",
+        "reverted | +0.000488 ± 0.0021 | +0.005 | 0.27 (0.3)",
         "in flight",
         "recipe.py: +LEARNING_RATE = 5e-5",
         "mean absolute error 0.00451 over 1 attempts",
@@ -134,3 +134,16 @@ def test_where_a_policy_is_trained_its_entropy_must_be_predicted_and_elsewhere_n
     system, prompt = (message["content"] for message in server.requests[2].messages)
     assert "entropy" not in prompt.lower().replace("entropy_control.py", "")
     assert "entropy control" not in system
+
+
+def test_what_was_paid_for_is_found_again_though_less_time_is_left(connect: Connect, tmp_path: Path) -> None:
+    with ScriptedServer(said(GOOD)) as server:
+        first = connect(server.base_url).propose(
+            replace(CONTEXT, budget_left=("9.0 of 10 minutes",)), tmp_path
+        )
+        again = connect(server.base_url).propose(
+            replace(CONTEXT, budget_left=("3.0 of 10 minutes",)), tmp_path
+        )
+    assert first == again
+    assert len(server.requests) == 1
+    assert "9.0 of 10 minutes" in server.requests[0].messages[1]["content"]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from environments.base import matches
-from workspaces.edits import LARGEST_FILE, Edit, EditError, apply_edits, normalised_code
+from workspaces.edits import LARGEST_FILE, Edit, EditError, apply_edits
 from workspaces.plain_text import hidden
 
 FILES = {
@@ -18,8 +18,9 @@ FILES = {
 EDITABLE = ("recipe.py", "controls/**/*.py", "*.txt")
 PROTECTED = ("train.py", "controls/batch.py")
 
-plain_text = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=200)
-seen_text = plain_text.filter(lambda text: not hidden(text))
+seen_text = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=200).filter(
+    lambda text: not hidden(text)
+)
 
 
 def apply(*edits: Edit) -> dict[str, str]:
@@ -205,27 +206,76 @@ def test_globs_cross_folders_only_with_two_stars(path: str, glob: str, expected:
     assert matches(path, [glob]) is expected
 
 
-def test_comments_docstrings_and_formatting_do_not_make_new_code() -> None:
-    plain = {"a.py": "def f(x):\n    return x + 1\n"}
-    dressed = {"a.py": '"""Module."""\ndef f( x ) :\n    """Docs."""\n\n    return (x+1)  # why\n'}
-    assert normalised_code(plain) == normalised_code(dressed)
-    assert normalised_code(plain) != normalised_code({"a.py": "def f(x):\n    return x + 2\n"})
-    assert normalised_code(plain) != normalised_code({"b.py": plain["a.py"]})
+lines_of_code = st.lists(st.from_regex(r"\A[a-z]{3,12} = [0-9]{1,4}\Z"), min_size=3, max_size=30, unique=True)
 
 
-def test_code_that_does_not_parse_counts_by_its_bytes() -> None:
-    broken = {"a.py": "def f(:\n"}
-    assert normalised_code(broken) == normalised_code(dict(broken))
-    assert normalised_code(broken) != normalised_code({"a.py": "def f(: \n"})
-    assert normalised_code({"a.py": "x\0"}) != normalised_code({"a.py": "y\0"})
-    assert normalised_code({"a.txt": "# a\n"}) != normalised_code({"a.txt": "# b\n"})
-    assert normalised_code({"a.py": "(" * 5000}) != normalised_code({"a.py": "(" * 5001})
-
-
-@given(first=st.dictionaries(plain_text, plain_text), second=st.dictionaries(plain_text, plain_text))
-def test_equal_digests_mean_equal_files_where_no_python_is_involved(
-    first: dict[str, str], second: dict[str, str]
+@given(lines=lines_of_code, data=st.data())
+def test_a_block_that_differs_in_white_space_only_is_shown_where_it_stands(
+    lines: list[str], data: st.DataObject
 ) -> None:
-    first = {path + ".txt": text for path, text in first.items()}
-    second = {path + ".txt": text for path, text in second.items()}
-    assert (normalised_code(first) == normalised_code(second)) == (first == second)
+    first = data.draw(st.integers(0, len(lines) - 2))
+    block = lines[first : first + 2]
+    search = "\n".join(f"    {line.replace(' = ', '=')}" for line in block)
+    with pytest.raises(EditError) as caught:
+        _applied("\n".join(lines), Edit(path="a.py", search=search, replace="x"))
+    shown = [f"{first + 1 + row:5d}  {line}" for row, line in enumerate(block)]
+    assert str(caught.value).splitlines()[1:] == ["(the same but for white space)", *shown]
+
+
+@given(lines=lines_of_code, row=st.integers(0, 29), value=st.integers(10_000, 99_999))
+def test_a_line_with_another_number_is_told_where_the_nearest_one_stands(
+    lines: list[str], row: int, value: int
+) -> None:
+    wanted = lines[row % len(lines)]
+    search = f"{wanted.partition(' = ')[0]} = {value}"
+    with pytest.raises(EditError) as caught:
+        _applied("\n".join(lines), Edit(path="a.py", search=search, replace="x"))
+    message = str(caught.value)
+    assert message.startswith("a.py: SEARCH matches nothing. Nearest lines:\n")
+    shown = dict(line.split(maxsplit=1) for line in message.splitlines()[1:])
+    assert shown
+    assert all(lines[int(number) - 1] == line for number, line in shown.items())
+
+
+@given(before=st.lists(seen_text, max_size=4), twice=seen_text.filter(bool))
+def test_a_block_that_matches_twice_is_never_applied(before: list[str], twice: str) -> None:
+    text = twice + "".join(before) + twice
+    with pytest.raises(EditError, match=r"SEARCH matches \d+ times, at lines 1, "):
+        _applied(text, Edit(path="a.py", search=twice, replace="x"))
+
+
+def test_an_ambiguous_search_shows_the_lines_around_the_first_places() -> None:
+    text = "a = 1\nstep()\nb = 2\nstep()\nc = 3\n"
+    with pytest.raises(EditError) as caught:
+        _applied(text, Edit(path="a.py", search="step()", replace="x"))
+    assert str(caught.value).splitlines()[1:] == [
+        "    1  a = 1", "    2  step()", "    3  b = 2", "  ...",
+        "    3  b = 2", "    4  step()", "    5  c = 3",
+    ]  # fmt: skip
+
+
+def test_of_several_edits_the_one_that_fails_is_named_and_none_is_applied() -> None:
+    good = Edit(path="recipe.py", search="STEPS = 100", replace="STEPS = 200")
+    message = refusal(good, Edit(path="controls/clip.py", search="CLIP = 0.3", replace="CLIP = 0.4"), good)
+    assert message.startswith("edit 2 of 3: controls/clip.py: SEARCH matches nothing. Nearest lines:\n")
+    assert "    1  CLIP = 0.2" in message
+
+
+@given(edits=st.lists(st.tuples(seen_text, seen_text), min_size=1, max_size=4), text=seen_text)
+def test_edits_are_applied_in_full_or_refused_and_never_ignored(
+    edits: list[tuple[str, str]], text: str
+) -> None:
+    given_edits = [Edit(path="a.py", search=search, replace=replace) for search, replace in edits]
+    try:
+        result = _applied(text, *given_edits)
+    except EditError:
+        return
+    expected = text
+    for search, replace in edits:
+        assert expected.count(search) == 1
+        expected = expected.replace(search, replace)
+    assert result == expected != text
+
+
+def _applied(text: str, *edits: Edit) -> str:
+    return apply_edits({"a.py": text}, edits, editable=["*"], protected=[])["a.py"]

@@ -22,8 +22,9 @@ from tests.fuzzing import INPUTS, fuzzed, mangled, nothing_outside
 from workspaces.attempts import read_attempt
 from workspaces.commits import read_commits
 from workspaces.controls import SHIPPED, NotAControl, parse_control, read_control, refuse_taken, tuning
-from workspaces.edits import EditError, apply_edits, normalised_code
+from workspaces.edits import EditError, apply_edits
 from workspaces.ledger import Ledger
+from workspaces.normalised_code import normalised_code
 from workspaces.trailers import code_message, result_message
 
 BATCH = 50

@@ -25,6 +25,7 @@ _CONFIRMATION_KEYS = {"baseline", "winner", "change", "interval", "frontier"}
 UNSUITABLE_FILE = "unsuitable.json"
 ASSESSMENT_FILE = "assessment.json"
 LOCK_FILE = "lock"
+INBOX = "inbox"
 VERDICTS = ("kept", "reverted", "inconclusive", "void", "crashed", "stopped-early", "refused")
 
 State = Literal["running", "finished", "interrupted", "unsuitable"]

@@ -235,7 +235,7 @@ def _predictions(run: RunRecord) -> str:
     misses, entropies = [], []
     for attempt in run.attempts:
         found = figures(attempt)
-        if found.change is not None:
+        if found.change is not None and attempt.predicted_score_change is not None:
             misses.append(abs(found.change - attempt.predicted_score_change))
         if found.entropy is not None and attempt.predicted_entropy is not None:
             entropies.append(abs(found.entropy - attempt.predicted_entropy))

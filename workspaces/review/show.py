@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from workspaces.plain_text import clean, one_line
+from workspaces.remarks import notes_on, read_remarks
 from workspaces.review import entropy, evidence
 from workspaces.review.log import STYLES, row
 from workspaces.review.record import RunRecord, figures
@@ -64,7 +65,12 @@ def page(run: RunRecord, number: int) -> dict[str, Any]:
     """
     if number == 0:
         found = entropy.read_diagnosis(run.directory, 0)
-        return {"attempt": 0, "baseline": run.baseline, "entropy_diagnosis": found}
+        return {
+            "attempt": 0,
+            "baseline": run.baseline,
+            "entropy_diagnosis": found,
+            "notes": _notes(run, number),
+        }
     attempt = run.attempt(number)
     return {
         **row(attempt),
@@ -72,7 +78,14 @@ def page(run: RunRecord, number: int) -> dict[str, Any]:
         "trailers": dict(attempt.trailers),
         "entropy_diagnosis": entropy.read_diagnosis(run.directory, number),
         "stderr": error_tail(run.directory, number) if attempt.verdict == "crashed" else None,
+        "notes": _notes(run, number),
     }
+
+
+def _notes(run: RunRecord, number: int) -> list[dict[str, str]]:
+    """What a person has noted on an attempt, oldest first."""
+    notes = notes_on(read_remarks(run.directory), number)
+    return [{"text": note.text, "created": note.created} for note in notes]
 
 
 def error_tail(directory: Path, number: int) -> list[str]:
@@ -97,6 +110,7 @@ def print_attempt(run: RunRecord, number: int) -> None:
     out = console()
     if number == 0:
         _print_baseline(run)
+        _print_notes(run, number)
         return
     attempt = run.attempt(number)
     found = figures(attempt)
@@ -147,7 +161,16 @@ def print_attempt(run: RunRecord, number: int) -> None:
         out.print("\nLast lines of standard error:" if lines else "\nIt wrote nothing to standard error.")
         for line in lines:
             out.print(f"  | {line}", soft_wrap=True)
+    _print_notes(run, number)
     out.print(f"\nCode: szilard diff {run.directory} {number}", soft_wrap=True)
+
+
+def _print_notes(run: RunRecord, number: int) -> None:
+    out, notes = console(), _notes(run, number)
+    if notes:
+        out.print("\nNotes", style="bold")
+    for note in notes:
+        out.print(f"  {note['created']}: {one_line(note['text'])}", soft_wrap=True)
 
 
 def _mean_of(seeds: int | None) -> str:

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from workspaces.plain_text import clean, one_line
+from workspaces.remarks import read_remarks, steering
 from workspaces.review import spent, stretches
 from workspaces.review.claim import confirmation_sentence
-from workspaces.review.record import Figures, RunRecord, figures
+from workspaces.review.record import INBOX, Figures, RunRecord, figures
 from workspaces.review.tables import Cell, print_table
 from workspaces.review.text import (
     SELF_REPORTED,
@@ -71,6 +72,8 @@ def summary(run: RunRecord) -> dict[str, Any]:
         "extensions": stretches.rows(run),
         "spent": spent.data(settings, read_spent(run.directory, settings.get("price"))),
         "sandbox": settings["sandbox"],
+        "steering": [one.model_dump(exclude={"attempt"}) for one in steering(read_remarks(run.directory))],
+        "offers_waiting": len(list((run.directory / INBOX).glob("*.json"))),
         "next": next_command(run),
     }
 
@@ -105,6 +108,8 @@ def print_run(run: RunRecord) -> None:
     rows.append(("Spent", spent.told(settings, made, read_spent(run.directory, settings.get("price")))))
     if data["attempts"]["in_flight"]:
         rows.append(("In flight", ", ".join(f"attempt {number}" for number in data["attempts"]["in_flight"])))
+    if data["offers_waiting"]:
+        rows.append(("Offered", f"{data['offers_waiting']} of a person's attempts wait to be made"))
     rows.append(("Baseline", _baseline(run)))
     incumbent = run.incumbent
     rows.append(("Incumbent", _describe(run, incumbent) if incumbent else "the baseline"))
@@ -114,6 +119,7 @@ def print_run(run: RunRecord) -> None:
     if run.confirmation is not None:
         earlier = "of the stretch before: " if extended and run.state != "finished" else ""
         rows.append(("Confirmation", earlier + confirmation_sentence(run)))
+    rows += [("Steered", f"{one['created']}: {one_line(one['text'])}") for one in data["steering"]]
     if settings["sandbox"] == "none":
         rows.append(("Sandbox", WITHOUT_SANDBOX))
     if settings.get("self_reported"):

@@ -17,6 +17,8 @@ from typing import Protocol
 from environments.base import SzilardError
 from workspaces.executors.base import Job
 
+PROGRAMS = f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"
+
 
 class NoSandbox(SzilardError):
     """No sandbox holds on this machine; the message names the remedy."""
@@ -60,7 +62,7 @@ def clean_environment(job: Job, *, root: str, python_path: tuple[str, ...], temp
     """Every variable that a job sees: an allow-list, then what the job itself asks for."""
     device = job.device.partition(":")
     return {
-        "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
+        "PATH": PROGRAMS,
         "HOME": temporary,
         "TMPDIR": temporary,
         "USER": "szilard",
