@@ -101,9 +101,13 @@ class Laboratory:
         if self.folder(number).reapplies is not None:
             incumbent, commit = self.history.incumbent_number(), self.ledger.incumbent()
             return Standing(incumbent, commit, incumbent, commit)
+        return self.standing_for(number, climbing=self.folder(number).offered is not None)
+
+    def standing_for(self, number: int, *, climbing: bool = False) -> Standing:
+        """The same for one that has no folder yet; `climbing`: on the incumbent whatever the search."""
         history = self._seen(number)
         comparator = parent = hill_climb.select(history)
-        if self.settings.search == "tree":
+        if self.settings.search == "tree" and not climbing:
             parent = tree.select(history, self.spec.better)
         commits = {record.number: record.result_commit for record in self.ledger.attempts()}
         return Standing(
@@ -124,7 +128,7 @@ class Laboratory:
             if record.number < self.shown_to(number).stop
         ]
         baseline = self.history.baseline_entry(self.settings.metric, every_seed(self.settings.seeds))
-        return [baseline, *(self.history.entry(record) for record in records)]
+        return [baseline, *self.history.entries(records)]
 
     def context(self, number: int, parent: int, commit: str) -> Context:
         """Everything that a researcher is shown for attempt `number` on `parent`."""
@@ -132,8 +136,6 @@ class Laboratory:
         baseline, *entries = history
         comparator = hill_climb.select(history)
         incumbent = next(entry for entry in history if entry.number == comparator)
-        record = self.ledger.attempt(comparator) if comparator else None
-        beaten = (record.result_commit if record is not None else None) or self.baseline
         files = self._editable_files(commit)
         return Context(
             goal=self.settings.goal,
@@ -148,14 +150,23 @@ class Laboratory:
             incumbent=incumbent,
             history=tuple(entries),
             noise=self.noise,
-            diagnostics=diagnosis_text(self.history, self.directory, comparator, beaten),
+            diagnostics=self._diagnostics(incumbent.number),
             detectable=self._detectable(),
-            score_interval=self._score_interval(comparator, beaten),
+            score_interval=self._score_interval(comparator, self._result_of(comparator)),
             budget_left=remaining(self.directory, self.settings, self.horizon(number)),
             last_failure=last_failure(self.directory, entries),
             remarks=self._remarks(number),
             stalled=stalled(entries),
         )
+
+    def _result_of(self, number: int) -> str:
+        """The commit of an attempt's result, or the baseline's."""
+        record = self.ledger.attempt(number) if number else None
+        commit = record.result_commit if record is not None else None
+        return commit or self.baseline
+
+    def _diagnostics(self, number: int) -> str:
+        return diagnosis_text(self.history, self.directory, number, self._result_of(number))
 
     def _detectable(self) -> float | None:
         """The smallest gain that the run is likely to find, as it was reckoned with the baseline."""

@@ -44,8 +44,8 @@ _PROPOSES = {
     "language-model": "language model {model}, {price}",
     "random": "chance, out of the catalogue",
     "tpe": "Optuna's TPE sampler, out of the catalogue",
-    "command": "a program of yours, in the sandbox: {model}",
     "hybrid": "Optuna's TPE sampler; language model {model}, {price}, may overrule 3 of 10 trials",
+    "command": "a program of yours, in the sandbox: {model}",
 }
 
 

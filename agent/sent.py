@@ -41,7 +41,7 @@ def next_opening(directory: Path) -> Opening:
     laboratory = onlooking(directory)
     taken = {record.number for record in laboratory.ledger.attempts()}
     number = next(number for number in itertools.count(1) if number not in taken)
-    standing = laboratory.standing_of(number)
+    standing = laboratory.standing_for(number)
     turns = opening(laboratory.context(number, standing.parent, standing.parent_commit))
     return Opening(
         number, standing.parent, tuple(Turn(t.role, redacted(t.content, os.environ)) for t in turns)

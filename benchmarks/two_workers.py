@@ -159,9 +159,10 @@ def slow_model(seconds: float, requests: int) -> Iterator[None]:
         line = re.search(r"^LEARNING_RATE\b[^=\n]*=\s*([^\s#]+)", prompt, re.M)
         assert number is not None  # noqa: S101
         assert line is not None  # noqa: S101
-        edit = {"path": "recipe.py", "search": line[0], "replace": f"LEARNING_RATE = {number[1]}e-6"}
+        rate = f"{2 ** int(number[1])}e-9"
+        edit = {"path": "recipe.py", "search": line[0], "replace": f"LEARNING_RATE = {rate}"}
         proposal = {
-            "hypothesis": f"Learning rate {number[1]}e-6 does nothing either",
+            "hypothesis": f"Learning rate {rate} does nothing either",
             "mechanism": "None.",
             "predicted_score_change": 0.0,
             "predicted_entropy": 0.3,

@@ -134,7 +134,7 @@ def _price(ctx: click.Context, parameter: click.Parameter, given: str | None) ->
     "--researcher",
     type=click.Choice(["catalogue", "language-model", "random", "tpe", "hybrid", "command"]),
     help="Who proposes; random and tpe are baselines that know options, not meanings, hybrid is tpe overruled"
-    " now and then by --model, command is a program."
+    " now and then by --model; command is a program."
     "  [default: catalogue; language-model with --model]",
 )
 @click.option("--model", help="Language model that proposes; needs OPENAI_API_KEY or OPENAI_BASE_URL.")

@@ -59,7 +59,23 @@ def standing(context: Context) -> str:
         lines.append(
             f"Incumbent (attempt {incumbent.number}): score {_score(incumbent, context)}{_interval(context)}."
         )
-    if context.parent != incumbent.number:
+    lines += _course(context)
+    noise = "not known" if context.noise is None else f"{context.noise:.3g}"
+    lines.append(f"Noise (standard deviation of the baseline's score over seeds): {noise}.")
+    if context.detectable:
+        lines.append(
+            f"Noise floor: a change for the better of {context.detectable:.3g} is found four times in five; "
+            "smaller ones mostly are not."
+        )
+    if context.spec.trains_policy:
+        lines.append(entropy_response([baseline, *context.history]))
+    return "\n".join(lines)
+
+
+def _course(context: Context) -> list[str]:
+    """Where the search has gone, and what it asks for there."""
+    lines = []
+    if context.parent != context.incumbent.number:
         lines.append(
             f"The search has gone to another branch: your proposal is built on attempt {context.parent}, "
             "and has to beat the incumbent."
@@ -74,16 +90,7 @@ def standing(context: Context) -> str:
             f"The last {context.stalled} attempts kept nothing: propose a structural change, such as another "
             "mechanism, not another value of what was tried."
         )
-    noise = "not known" if context.noise is None else f"{context.noise:.3g}"
-    lines.append(f"Noise (standard deviation of the baseline's score over seeds): {noise}.")
-    if context.detectable:
-        lines.append(
-            f"Noise floor: a change for the better of {context.detectable:.3g} is found four times in five; "
-            "smaller ones mostly are not."
-        )
-    if context.spec.trains_policy:
-        lines.append(entropy_response([baseline, *context.history]))
-    return "\n".join(lines)
+    return lines
 
 
 def diagnostics(context: Context) -> str:

@@ -117,7 +117,7 @@ class Scripted:
         self.shown.append((context.attempt, [(entry.number, entry.verdict) for entry in context.history]))
         if context.attempt in self.refuses:
             raise NoProposal("It would rather not.")
-        edit = {"path": "recipe.py", "content": f"STEPS = {200 + context.attempt}\n"}
+        edit = {"path": "recipe.py", "content": f"STEPS = {100 * 2**context.attempt}\n"}
         return Proposal.model_validate(
             {
                 "hypothesis": "More steps solve more", "mechanism": "Longer.", "predicted_score_change": 0.1,
