@@ -17,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from agent import extension, fsck, inbox, noise, own_controls
+from agent.announcement import describe
 from agent.assess.baseline import BaselineProbes, Unsuitable, refusal, require
 from agent.budget import Budget
 from agent.diagnosing import keep_baseline_diagnosis
@@ -28,8 +29,9 @@ from agent.history import History
 from agent.laboratory import Laboratory
 from agent.opening import Interrupted, Opened, opened
 from agent.ownership import is_running, owned
-from agent.plan import describe, plan, researcher_of
+from agent.plan import plan
 from agent.researchers.base import Researcher
+from agent.researchers.choice import researcher_of
 from agent.seeds import SCREENING_SEED, every_seed
 from agent.settings import RunSettings
 from agent.state_files import Clock, read_score, write_json

@@ -28,6 +28,10 @@ ASKING_A_MODEL = ("language-model", "hybrid")
 KEY_FILE = ".key"
 
 
+class InvalidOption(SzilardError):
+    """An option that names nothing, or asks for what cannot be had."""
+
+
 class InvalidRun(SzilardError):
     """A directory that is not a run, or whose run.json cannot be read."""
 

@@ -15,7 +15,7 @@ from typing import Any
 from agent.events import Event
 from agent.failures import TrainingFailed, Untrusted
 from agent.foresight import Foresight, watch_only
-from agent.plan import researcher_of
+from agent.researchers.choice import researcher_of
 from agent.run import Run, opened_run
 from agent.seeds import SCREENING_SEED, every_seed
 from agent.training import Subject

@@ -53,7 +53,8 @@ class Asked:
 
     def settings(self, goal: str, out: Path) -> TrainingSettings:
         """Raises what `plan_training` raises, and InvalidOption where the domain has no controls."""
-        from agent.plan import InvalidOption, plan_training
+        from agent.plan import plan_training
+        from agent.settings import InvalidOption
         from agent.studies.arms import ENTROPY_CONTROL, RECIPE
         from environments.registry import load
 

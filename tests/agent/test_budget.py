@@ -17,10 +17,11 @@ from hypothesis import strategies as st
 from agent.budget import Reserve, remaining, reserve
 from agent.dispatch import Dispatcher
 from agent.laboratory import Laboratory
-from agent.plan import InvalidOption, plan
+from agent.plan import plan
 from agent.researchers.allowance import LEAST_COMPLETION, Allowance, Bounds
 from agent.researchers.base import NotAsked, ResearcherError
 from agent.researchers.conversation import Conversation, Exchange, Turn
+from agent.settings import InvalidOption
 from tests.agent.a_laboratory import PutClock, budget, build_laboratory, settings
 from workspaces.review import spent as words
 from workspaces.spending import ENDED_FILE, cost, read_spent

@@ -12,7 +12,8 @@ import pytest
 from agent.failures import TrainingFailed, Untrusted
 from agent.measure import Measurer
 from agent.opening import opened
-from agent.plan import InvalidOption, plan, plan_training
+from agent.plan import plan, plan_training
+from agent.settings import InvalidOption
 from agent.training import Subject
 from environments.base import Split, SzilardError
 from tests.end_to_end.a_short_run import SZILARD

@@ -9,9 +9,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from agent.announcement import describe
 from agent.measurement_keys import policy_hash
 from agent.opening import environment_of
-from agent.plan import describe
 from agent.settings import RunSettings
 from environments import registry
 from environments.base import InvalidEnvironment, SzilardError

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.plan import InvalidOption, describe
-from agent.settings import RunSettings
+from agent.announcement import describe
+from agent.settings import InvalidOption, RunSettings
 from tests.agent.a_plan import planned
 
 

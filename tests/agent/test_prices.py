@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from agent.plan import InvalidOption, describe, plan
+from agent.announcement import describe
+from agent.plan import plan
 from agent.researchers.prices import known_price
-from agent.settings import RunSettings
+from agent.settings import InvalidOption, RunSettings
 
 
 def planned(
