@@ -81,8 +81,8 @@ $(VENV)/.installed-lint: $(INSTALLED) requirements/dev.txt
 	@touch $@
 
 demo: $(INSTALLED)
-	@echo "Running: szilard run \"$(GOAL)\" --attempts 30 --seeds 8 --seed 2 --minutes 11.5 $(ARGS)"
-	@$(BIN)/szilard run "$(GOAL)" --attempts 30 --seeds 8 --seed 2 --minutes 11.5 --name demo-$$(date +%Y%m%d-%H%M%S) $(ARGS)
+	@echo "Running: szilard run \"$(GOAL)\" --attempts 30 --seed 2 --minutes 11.5 $(ARGS)"
+	@$(BIN)/szilard run "$(GOAL)" --attempts 30 --seed 2 --minutes 11.5 --name demo-$$(date +%Y%m%d-%H%M%S) $(ARGS)
 
 test: $(VENV)/.installed-test
 	@echo "Running the fast tests"
