@@ -16,7 +16,7 @@ from environments.reasoning_gym.datasets import Dataset
 
 LONGEST_ANSWERS = {"gcd": 5, "lcm": 6, "spell_backward": 11}
 """Datasets that the shipped policy was warm-started on -> characters of an answer, the end included."""
-RECIPE_OF_SHIPPED = {"LEARNING_RATE": 1e-4, "STEPS": 150, "PROMPTS": 16, "SAMPLES": 8, "MINIBATCHES": 2}
+RECIPE_OF_SHIPPED = {"LEARNING_RATE": 6e-5, "STEPS": 150, "PROMPTS": 16, "SAMPLES": 8, "MINIBATCHES": 2}
 RECIPE_OF_GIVEN = {"LEARNING_RATE": 1e-5, "STEPS": 50, "PROMPTS": 8, "SAMPLES": 8, "MINIBATCHES": 2}
 ASKED_OF_GIVEN = "\nReply with the answer alone."
 SPARE_TOKENS = 16
