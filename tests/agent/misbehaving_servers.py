@@ -47,6 +47,17 @@ class Case:
     stops: str | None = None
     seconds: float = 60.0
 
+    def require_told(self, stopped: str | None) -> None:
+        """Hold against the case what the researcher stopped with, None if nothing stopped it."""
+        if self.stops is None:
+            assert stopped is None
+            return
+        assert stopped is not None
+        assert re.search(self.stops, stopped)
+        assert "szilard resume" in stopped
+        assert "\n" not in stopped
+        assert KEY not in stopped
+
 
 def _cut(answer: Answer) -> Answer:
     return replace(answer, cut=len(answer.body) // 2)
