@@ -73,7 +73,8 @@ def test_a_killed_run_asks_no_more_than_what_was_in_flight_again(tmp_path: Path)
     assert first.returncode == -signal.SIGKILL
     second = run_proposing(model, [SZILARD, "resume", str(run), "--json"], 3 * ATTEMPTS)
     assert second.returncode == 0, second.stderr
-    assert all(count == 1 for number, count in model.asked.items() if number != 5)
+    together = (5, 6)  # the two proposals of a round are asked for at once
+    assert all(count <= 2 if number in together else count == 1 for number, count in model.asked.items())
     assert model.asked.keys() == set(range(1, ATTEMPTS + 1))
     counted = launches(run)
     assert sum(counted.values()) - len(counted) <= 2, "no more than what was in flight is trained again"
