@@ -1,4 +1,4 @@
-"""A whole run: assess, baseline, attempts, confirm, report.
+"""A whole run: baseline, attempts, end.
 
 Owns the order of a run and its stopping; each part is done by the room it belongs to, and each asks
 the ledger and the measurements what is already done, so that `resume` is the same walk again.
@@ -10,38 +10,29 @@ import os
 import shutil
 import statistics
 import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from agent import extension, fsck, inbox, noise, own_controls
-from agent.announcement import describe
-from agent.assess.baseline import BaselineProbes, Unsuitable, refusal, require
+from agent import extension, fsck, inbox, own_controls
+from agent.beginning import Beginning
 from agent.budget import Budget
-from agent.diagnosing import keep_baseline_diagnosis
 from agent.ending import Ending
-from agent.events import Event, Message, Observer, Progress
-from agent.failures import TrainingFailed
-from agent.foresight import watch_only
+from agent.events import Event, Message, Observer
 from agent.history import History
 from agent.laboratory import Laboratory
 from agent.opening import Interrupted, Opened, opened
 from agent.ownership import is_running, owned
-from agent.plan import plan
 from agent.researchers.base import Researcher
 from agent.researchers.choice import researcher_of
-from agent.seeds import SCREENING_SEED, every_seed
 from agent.settings import RunSettings
-from agent.state_files import Clock, read_score, write_json
+from agent.state_files import Clock
 from agent.summary import RunSummary
-from agent.training import Subject
 from agent.workers import Workers
-from environments.base import EnvironmentSpec, Guard, Score, Split, SzilardError
-from environments.suitability import SAID, Probe
+from environments.base import EnvironmentSpec, Guard, SzilardError
 from workspaces.measurements import Measurement
-from workspaces.review.record import BASELINE_FILE, CONFIRMATION_FILE, UNSUITABLE_FILE
+from workspaces.review.record import CONFIRMATION_FILE
 from workspaces.sandbox import choose_sandbox
 from workspaces.spending import CLOCK_FILE
 from workspaces.workspace import Workspace
@@ -52,8 +43,6 @@ __all__ = [
     "ablate_winner",
     "confirm_again",
     "create",
-    "describe",
-    "plan",
     "resume",
     "start",
 ]
@@ -202,7 +191,9 @@ class Run:
             self.ledger, measurer, environment.spec.editable, [one.after for one in settings.extensions]
         )
         self.workers = Workers(directory, measurer)
-        self.probes = BaselineProbes(directory, measurer)
+        self.beginning = Beginning(
+            directory, settings, self.spec, measurer, self.history, self.observer, self.workers.each
+        )
         self.ending = Ending(
             directory,
             settings,
@@ -222,17 +213,18 @@ class Run:
         return observe
 
     def to_the_end(self) -> RunSummary:
-        researcher = researcher_of(self.settings, self.directory, self.observer)
-        start = self._assess()
-        baseline = self._baseline(start)
-        self._attempts(self.laboratory(baseline, researcher), self.ending.budget(baseline))
-        return self.ending.finish(baseline)
+        return self.ending.finish(self._make_attempts())
 
     def try_offers(self) -> None:
+        self._make_attempts(offers_only=True)
+
+    def _make_attempts(self, *, offers_only: bool = False) -> Mapping[int, Measurement]:
+        """All attempts that are wanted, after the baseline, whose measurements come back."""
         researcher = researcher_of(self.settings, self.directory, self.observer)
-        baseline = self._baseline(self._assess())
+        baseline = self.beginning.measured_baseline()
         laboratory, budget = self.laboratory(baseline, researcher), self.ending.budget(baseline)
-        self._attempts(laboratory, budget, offers_only=True)
+        self._attempts(laboratory, budget, offers_only=offers_only)
+        return baseline
 
     def laboratory(self, baseline: Mapping[int, Measurement], researcher: Researcher) -> Laboratory:
         """What attempts work with, once the baseline is measured."""
@@ -249,147 +241,6 @@ class Run:
             lock=threading.RLock(),
             stopping=self.workers.stopping,
         )
-
-    def _require(self, probes: list[Probe]) -> None:
-        """Stop where a probe blocks, and leave word of it: this run is not to be resumed as it is."""
-        for probe in probes:
-            self.observer(Message(f"  {probe.id} {probe.name}: {SAID[probe.verdict]} ({probe.finding})"))
-        try:
-            verdict = require(probes, self.settings.force)
-        except Unsuitable as error:
-            self._leave_word(str(error))
-            raise
-        (self.directory / UNSUITABLE_FILE).unlink(missing_ok=True)
-        self.probes.keep(verdict, self.settings.force)
-        if verdict.outcome == "unsuitable":
-            self.observer(Message(f"UNSUITABLE, and run all the same, as --force asks. {verdict.reason}"))
-
-    def _leave_word(self, reason: str) -> None:
-        write_json(self.directory / UNSUITABLE_FILE, {"reason": reason})
-
-    def _read_known(self) -> None:
-        """What `szilard env assess` has found of this very domain.
-
-        Raises:
-            Unsuitable: that it cannot be researched, and this run is not forced.
-        """
-        found = self.probes.read_known()
-        if found is None:
-            return
-        verdict, path = found
-        self.observer(Message(f"Assessed before ({path.parent}): {verdict.outcome}. {verdict.reason}"))
-        if verdict.outcome == "unsuitable" and not self.settings.force:
-            self._leave_word(refusal(verdict.reason))
-            raise Unsuitable(refusal(verdict.reason))
-
-    def _assess(self) -> Score | None:
-        """What can be known before any training; cached, since it costs a few scorings.
-
-        None where no policy is trained.
-        """
-        if not self.settings.trains_policy:
-            return None
-        path = self.directory / "start.json"
-        if path.exists():
-            return read_score(path)
-        self._read_known()
-        self.observer(Message("Assessing the domain: is its metric one finite number?"))
-        start, probes = self.probes.score_untrained()
-        self._require(probes)
-        write_json(path, start.to_json())
-        return start
-
-    def _baseline(self, start: Score | None) -> Mapping[int, Measurement]:
-        commit, seeds = self.ledger.tags()["baseline"], every_seed(self.settings.seeds)
-        done = self.history.measurements(commit, Split.SELECTION, seeds)
-        folder = self.directory / "attempts" / "0000"
-
-        def measure(seed: int, workspace: Workspace) -> None:
-            before = time.monotonic()
-            self.observer(Progress(0, "baseline", detail=f"seed {seed}", seconds=0.0))
-            watch = watch_only(self.spec) if seed == SCREENING_SEED else None
-            subject = Subject(commit, folder, workspace)
-            try:
-                measured = self.measurer.measure(subject, seed, Split.SELECTION, watch)
-            except TrainingFailed as error:
-                raise SzilardError(
-                    f"The template of {self.spec.name} cannot be trained as it is: {error.headline} "
-                    f"(logs: {folder / f'{Split.SELECTION}-{seed}'}). Mend it and start anew."
-                ) from error
-            metric = measured.score.metrics[self.settings.metric]
-            self.observer(
-                Progress(
-                    0,
-                    "baseline",
-                    detail=f"seed {seed}",
-                    seconds=time.monotonic() - before,
-                    score=metric.value,
-                    standard_error=metric.standard_error,
-                    entropy=measured.entropy_end,
-                )
-            )
-
-        if len(done) < len(seeds):
-            self.observer(Message(f"Training the baseline on {len(seeds)} seeds: this is also the noise."))
-        self.workers.each(measure, [seed for seed in seeds if seed not in done])
-        baseline = self.history.measurements(commit, Split.SELECTION, seeds)
-        self.measurer.limit_cpu(list(baseline.values()))
-        self._assess_baseline(start, baseline)
-        self._write_baseline(baseline)
-        keep_baseline_diagnosis(self.history, self.directory)
-        return baseline
-
-    def _assess_baseline(self, start: Score | None, baseline: Mapping[int, Measurement]) -> None:
-        """Hold the baseline against what is known to be worse; a run that is resumed has done so before."""
-        if not (self.directory / BASELINE_FILE).exists():
-            self.observer(Message("Assessing the domain by its baseline; `szilard env assess` asks more."))
-            self._require(
-                self.probes.of_commands(baseline)
-                if start is None
-                else self.probes.of_baseline(start, baseline)
-            )
-
-    def _write_baseline(self, baseline: Mapping[int, Measurement]) -> None:
-        metric = self.settings.metric
-        entry = self.history.baseline_entry(metric, sorted(baseline))
-        found = noise.noise_of({seed: m.score for seed, m in baseline.items()}, metric)
-        reach = noise.reach_of(found.seed, self.settings)
-        rows = [
-            {
-                "seed": seed,
-                "score": m.score.metrics[metric].value,
-                "entropy": m.entropy_end,
-                "seconds": m.wall_seconds + m.score_seconds,
-            }
-            for seed, m in sorted(baseline.items())
-        ]
-        write_json(
-            self.directory / BASELINE_FILE,
-            {
-                "score": entry.score,
-                "standard_error": entry.standard_error,
-                "noise": found.seed,
-                "noise_sampling": found.sampling,
-                "noise_tasks": found.tasks,
-                "detectable": reach.detectable,
-                "entropy_end": entry.entropy,
-                "seeds": rows,
-            },
-        )
-        self.observer(
-            Progress(
-                0,
-                "done",
-                hypothesis="the template as it is",
-                score=entry.score,
-                standard_error=entry.standard_error,
-                entropy=entry.entropy,
-                verdict="kept",
-                detail=f"seed noise {found.seed:.4f}",
-            )
-        )
-        for line in noise.sentences(found, reach, metric):
-            self.observer(Message(line))
 
     def _attempts(self, laboratory: Laboratory, budget: Budget, *, offers_only: bool = False) -> None:
         from agent.dispatch import Dispatcher

@@ -69,6 +69,7 @@ def main() -> None:
     parser.add_argument("attempts", nargs="?", type=int, default=30, metavar="ATTEMPTS")
     attempts: int = parser.parse_args().attempts
     from agent import run as engine
+    from agent.plan import plan
 
     verdicts: dict[int, float] = {}
 
@@ -77,7 +78,7 @@ def main() -> None:
             verdicts.setdefault(event.attempt, time.perf_counter())
 
     with tempfile.TemporaryDirectory() as folder:
-        settings = engine.plan(
+        settings = plan(
             goal="Measure what the loop itself costs",
             environment=__file__,
             metric=None,

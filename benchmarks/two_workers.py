@@ -113,8 +113,9 @@ class Watched:
 
 def watched_run(folder: Path, attempts: int, workers: int, researcher: str, wait: float) -> Watched:
     from agent import run as engine
+    from agent.plan import plan
 
-    settings = engine.plan(
+    settings = plan(
         goal="Measure what a second worker is worth",
         environment=__file__,
         metric=None,

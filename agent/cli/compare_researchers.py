@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from agent.cli.find import MOST_SEEDS, finite, folder, json_option, sandbox_option, workers_option
+from agent.cli.find import (
+    MOST_SEEDS,
+    device_option,
+    finite,
+    folder,
+    json_option,
+    sandbox_option,
+    workers_option,
+)
 
 if TYPE_CHECKING:
     from agent.settings import RunSettings
@@ -47,7 +55,7 @@ RESEARCHERS = ("random", "tpe", "catalogue", "language-model", "hybrid")
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the first run of each.")
 @workers_option
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
+@device_option
 @sandbox_option
 @click.option(
     "--out",

@@ -60,6 +60,17 @@ def workers_option(command: _Command) -> _Command:
     )(command)
 
 
+def device_option(command: _Command) -> _Command:
+    """`--device`, the same for every verb that trains."""
+    return click.option(
+        "--device",
+        type=click.Choice(["auto", "cpu", "cuda"]),
+        default="auto",
+        show_default=True,
+        help="Where to train.",
+    )(command)
+
+
 def sandbox_option(command: _Command) -> _Command:
     """`--sandbox`, the same for every verb that runs foreign code."""
     return click.option(

@@ -10,6 +10,7 @@ import click
 
 from agent.cli.find import (
     MOST_SEEDS,
+    device_option,
     find_run,
     finite,
     json_option,
@@ -123,13 +124,7 @@ def _price(ctx: click.Context, parameter: click.Parameter, given: str | None) ->
     "  [default: the domain's, 12 for countdown]",
 )
 @workers_option
-@click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "cuda"]),
-    default="auto",
-    show_default=True,
-    help="Where to train.",
-)
+@device_option
 @click.option(
     "--researcher",
     type=click.Choice(["catalogue", "language-model", "random", "tpe", "hybrid", "command"]),
@@ -237,14 +232,17 @@ def command(
 
     from agent import own_controls
     from agent import run as engine
+    from agent.announcement import describe
     from agent.cli.check_control import summary_of
     from agent.cli.view import open_view
+    from agent.plan import plan
     from agent.replaying import replayed
 
     replays = None if replay is None else find_run(replay, runs_dir)
     if replays is not None:
-        model = replayed(replays).model
-    settings = engine.plan(
+        other = replayed(replays)
+        model, researcher = other.model, other.researcher
+    settings = plan(
         goal=goal,
         environment=environment,
         policy=policy,
@@ -277,7 +275,7 @@ def command(
     view = open_view(as_json)
     for checked in own_controls.check(controls, settings.sandbox):
         view.note(summary_of(checked))
-    view.plan(engine.describe(settings))
+    view.plan(describe(settings))
     if dry_run:
         return
     directory = runs_dir / settings.name

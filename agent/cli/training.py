@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agent.cli.find import MOST_SEEDS, finite, sandbox_option, workers_option
+from agent.cli.find import MOST_SEEDS, device_option, finite, sandbox_option, workers_option
 
 if TYPE_CHECKING:
     from agent.settings import TrainingSettings
@@ -33,7 +33,7 @@ _OPTIONS = (
         help="Begin no further arm after this many minutes.",
     ),
     workers_option,
-    click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True),
+    device_option,
     sandbox_option,
     click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random."),
 )

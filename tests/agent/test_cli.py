@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 import agent.cli
+from tests.agent.a_plan import planned
 
 COMMAND = str(Path(sys.executable).with_name("szilard"))
 VERBS = ("run", "resume", "replay", "status", "log", "show", "diff", "context", "env")
@@ -265,3 +266,15 @@ def test_a_template_that_takes_no_controls_is_refused_before_anything_is_trained
     assert "has no entropy_control.py, so it takes no controls to compare" in said
     said = refused("controls", "compare", "--environment", "language_model", cwd=tmp_path)
     assert "has no recipe.py, so it takes no controls to compare" in said
+
+
+def test_a_replay_takes_the_researcher_of_the_other_run_too(tmp_path: Path) -> None:
+    (tmp_path / "asked").mkdir()
+    asked = planned(tmp_path).model_copy(update={"researcher": "hybrid", "model": "a-model"})
+    asked.write(tmp_path / "asked")
+    told = szilard(
+        *("run", "Solve more", "--attempts", "2", "--seeds", "2", "--workers", "1", "--device", "cpu"),
+        *("--sandbox", "none", "--runs-dir", str(tmp_path), "--replay", "asked", "--dry-run"),
+    )
+    assert told.returncode == 0, told.stderr
+    assert f"Researcher: the replies of a-model that {tmp_path / 'asked'} holds" in told.stdout
