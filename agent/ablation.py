@@ -133,8 +133,8 @@ def _judged(confirming: Confirming, winner: Arm, rest: Arm) -> dict[str, Any]:
         return {"change": None, "interval": None, "role": "not measured"}
     settings = confirming.settings
     gain = crossed(winner, rest, settings.metric, shared, LEVEL)
-    sign = 1.0 if settings.direction == "maximise" else -1.0
-    return {"change": gain.change, "interval": list(gain.interval), "role": _role(gain, sign)}
+    role = _role(gain, settings.sign)
+    return {"change": gain.change, "interval": list(gain.interval), "role": role}
 
 
 def _role(gain: CrossedInterval, sign: float) -> Role:

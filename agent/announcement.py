@@ -5,7 +5,7 @@ Owns these sentences and the reckoning of trainings and minutes; whether the opt
 
 from __future__ import annotations
 
-from agent.closing_seeds import ClosingSeeds, closing_seeds, planned_closing_seeds
+from agent.closing_seeds import ClosingSeeds, closing_seeds, frontier_points, planned_closing_seeds
 from agent.researchers.prices import told
 from agent.seeds import every_seed
 from agent.settings import RunSettings
@@ -15,7 +15,6 @@ from environments.registry import load
 SCORE_SECONDS = 2.0
 SCREENED_SHARE = 1 / 4
 RACED_SHARE = 1 / 3
-FRONTIER_POINTS = 5
 _PROPOSES = {
     "catalogue": "the catalogue (no model, no network)",
     "language-model": "language model {model}, {price}",
@@ -73,7 +72,7 @@ def _confirmation(settings: RunSettings, spec: EnvironmentSpec) -> str:
 
 def _closing(settings: RunSettings, spec: EnvironmentSpec) -> ClosingSeeds:
     """Seeds of the end where a training takes as long as the domain says."""
-    points = FRONTIER_POINTS if settings.trains_policy else 0
+    points = frontier_points(load(settings.environment, settings.policy))
     return closing_seeds(settings, points, spec.seconds_per_attempt + SCORE_SECONDS)
 
 

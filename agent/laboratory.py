@@ -109,13 +109,7 @@ class Laboratory:
         comparator = parent = hill_climb.select(history)
         if self.settings.search == "tree" and not climbing:
             parent = tree.select(history, self.spec.better)
-        commits = {record.number: record.result_commit for record in self.ledger.attempts()}
-        return Standing(
-            parent,
-            commits.get(parent) or self.baseline,
-            comparator,
-            commits.get(comparator) or self.baseline,
-        )
+        return Standing(parent, self._result_of(parent), comparator, self._result_of(comparator))
 
     def _seen(self, number: int) -> list[HistoryEntry]:
         """What attempt `number` may know of: the baseline, results up to its horizon, and the code of what it

@@ -86,10 +86,14 @@ class TrainingSettings(BaseModel):
         default="fresh seeds and sealed tasks", description="what the confirmation rests on"
     )
 
+    @property
+    def sign(self) -> float:
+        """By which a figure of the metric is multiplied so that higher is better."""
+        return 1.0 if self.direction == "maximise" else -1.0
+
     def signed(self, score: Score) -> float:
         """The metric's value in a score, signed so that higher is better."""
-        value = score.metrics[self.metric].value
-        return value if self.direction == "maximise" else -value
+        return self.sign * score.metrics[self.metric].value
 
     @property
     def seal(self) -> int:

@@ -52,9 +52,9 @@ def read_spent(directory: Path, price: tuple[float, float] | None = None, last: 
 
     With `last`, only the conversations of attempts up to that number count.
     """
-    told = [row.get("seconds") for row in _rows(directory / ENDED_FILE)]
+    told = [row.get("seconds") for row in rows_of(directory / ENDED_FILE)]
     ended = [seconds for seconds in told if isinstance(seconds, int | float)]
-    begun = sum(1 for _ in _rows(directory / BEGUN_FILE))
+    begun = sum(1 for _ in rows_of(directory / BEGUN_FILE))
     asked = [
         _asked(path, (path.stat().st_size, path.stat().st_mtime_ns))
         for path in sorted(directory.glob(CONVERSATIONS))
@@ -86,7 +86,7 @@ class _Asked:
 @lru_cache(maxsize=4096)
 def _asked(path: Path, state: tuple[int, int]) -> _Asked:
     """The sums of a conversation, read anew when its size and time change: it holds whole prompts."""
-    replied = [row for row in _rows(path) if row.get("reply") is not None]
+    replied = [row for row in rows_of(path) if row.get("reply") is not None]
     counted = [row for row in replied if is_counted(row)]
     return _Asked(
         sum(row["prompt_tokens"] for row in counted),
@@ -106,7 +106,7 @@ def is_counted(row: Mapping[str, Any]) -> bool:
     return all(isinstance(row.get(name), int) for name in ("prompt_tokens", "completion_tokens"))
 
 
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
+def rows_of(path: Path) -> Iterator[dict[str, Any]]:
     """The rows of a file that is appended to; one that a kill has torn is passed over."""
     if not path.exists():
         return

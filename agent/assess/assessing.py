@@ -309,7 +309,7 @@ class Assessing:
 
     def _entropy(self) -> None:
         bench = self.bench
-        sign = 1.0 if bench.settings.direction == "maximise" else -1.0
+        sign = bench.settings.sign
         metrics = list(dict.fromkeys((bench.settings.metric, *self.spec.metrics)))
         policy, seed = bench.policy(Training(TEMPLATE, 0)), bench.scoring_seed
         levers = levers_of(self._template) if self.asked.form == "full" else {}

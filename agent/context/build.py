@@ -48,13 +48,13 @@ def instructions(*, trains_policy: bool = True) -> str:
     `trains_policy`: a policy with an entropy is trained; else a program is, of which nothing else is known.
     """
     example = _EXAMPLE if trains_policy else _EXAMPLE.model_copy(update={"predicted_entropy": None})
-    return _fill(
+    return filled(
         "researcher.md",
-        study=_fill("study_of_a_policy.md" if trains_policy else "study_of_a_program.md").strip(),
+        study=filled("study_of_a_policy.md" if trains_policy else "study_of_a_program.md").strip(),
         scored="outside it on held-out tasks"
         if trains_policy
         else "by a protected command that sees no edited code",
-        advice=_fill("advice_on_a_policy.md" if trains_policy else "advice_on_a_program.md").strip(),
+        advice=filled("advice_on_a_policy.md" if trains_policy else "advice_on_a_program.md").strip(),
         entropy="expected entropy of the policy at the end of training, nats a token"
         if trains_policy
         else "null, since no policy is trained here",
@@ -93,12 +93,12 @@ def proposal_prompt(context: Context, limit: int = OPENING_TOKENS) -> str:
 
 def unusable_reply(problem: str, repairs_left: int) -> str:
     """The answer to a reply that is no proposal."""
-    return _fill("unusable_reply.md", problem=fenced(problem), left=_left(repairs_left))
+    return filled("unusable_reply.md", problem=fenced(problem), left=_left(repairs_left))
 
 
 def failed_proposal(problem: str, parent: int, repairs_left: int) -> str:
     """The answer to a proposal whose edits do not apply or whose code does not run."""
-    return _fill("failed_proposal.md", problem=fenced(problem), parent=str(parent), left=_left(repairs_left))
+    return filled("failed_proposal.md", problem=fenced(problem), parent=str(parent), left=_left(repairs_left))
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ def _fixed(context: Context) -> dict[str, str]:
 
 def _render(context: Context, fixed: Mapping[str, str], shown: _Shown) -> str:
     cards = fenced("".join(shown.cards), limit=None) if shown.cards else ""
-    return _fill(
+    return filled(
         "proposal.md",
         **fixed,
         history=history_table.table(context, shown.rows),
@@ -179,7 +179,8 @@ def _left(repairs: int) -> str:
     )
 
 
-def _fill(name: str, **values: str) -> str:
+def filled(name: str, **values: str) -> str:
+    """A template of this folder with its places filled."""
     return _template(name).substitute(values)
 
 

@@ -5,9 +5,6 @@ Owns the words on files; the rest of the context is `build`'s.
 
 from __future__ import annotations
 
-from importlib.resources import files
-from string import Template
-
 from agent.context import build
 from agent.researchers.base import Context
 from workspaces.plain_text import fenced
@@ -24,9 +21,8 @@ def text_for_a_program(context: Context, failure: str | None, repairs_left: int)
         if context.spec.trains_policy
         else "null: no policy is trained here"
     )
-    template = Template(files("agent.context").joinpath("program.md").read_text(encoding="utf-8"))
     failed = "" if failure is None else _failed(failure, repairs_left)
-    said = template.substitute(proposal=PROPOSAL, entropy=entropy, failure=failed)
+    said = build.filled("program.md", proposal=PROPOSAL, entropy=entropy, failure=failed)
     return said + build.proposal_prompt(context)
 
 

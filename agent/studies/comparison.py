@@ -134,12 +134,11 @@ def trainings(arms: int, seeds: int) -> int:
 def tuned(trials: Trials, arm: ControlArm) -> tuple[float, Variant]:
     """The best of the learning rates on the tuning seeds; the template's own where none was measured."""
     settings = trials.settings
-    sign = 1.0 if settings.direction == "maximise" else -1.0
     best, reached = 1.0, -float("inf")
     for factor in RATES:
         measured = trials.measurements(variant(trials.environment, arm, factor), TUNING_SEEDS).values()
         if len(measured) == len(TUNING_SEEDS):
-            score = sign * statistics.fmean(m.score.metrics[settings.metric].value for m in measured)
+            score = statistics.fmean(settings.signed(m.score) for m in measured)
             if score > reached:
                 best, reached = factor, score
     return best * learning_rate(trials.environment), variant(trials.environment, arm, best)

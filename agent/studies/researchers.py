@@ -32,7 +32,7 @@ from workspaces.attempts import AttemptRecord
 from workspaces.ledger import Ledger
 from workspaces.measurements import MeasurementStore
 from workspaces.review.record import BASELINE_FILE
-from workspaces.spending import BEGUN_FILE, ENDED_FILE
+from workspaces.spending import BEGUN_FILE, ENDED_FILE, rows_of
 
 LEVEL = 0.95
 BASELINE_FOLDER = "0000"
@@ -123,9 +123,9 @@ def share_baseline(source: Path, target: Path) -> None:
     other code, such as the frontier's, nothing is shared: the other run would have it for nothing.
     """
     seeds = every_seed(RunSettings.read(source).seeds)
-    charged = {row["key"] for row in _rows(source / ENDED_FILE) if _is_baseline(row, seeds)}
+    charged = {row["key"] for row in rows_of(source / ENDED_FILE) if _is_baseline(row, seeds)}
     for name in (BEGUN_FILE, ENDED_FILE):
-        kept = [row for row in _rows(source / name) if row.get("key") in charged]
+        kept = [row for row in rows_of(source / name) if row.get("key") in charged]
         (target / name).write_text("".join(f"{json.dumps(row)}\n" for row in kept))
     for seed in seeds:
         inside = Path("attempts", BASELINE_FOLDER, f"{Split.SELECTION}-{seed}")
@@ -148,15 +148,12 @@ def _is_baseline(row: Mapping[str, Any], seeds: Sequence[int]) -> bool:
 def course_of(run: Path) -> Course:
     """What a run that has ended came to, second by second."""
     settings, records = RunSettings.read(run), Ledger(run / "repository").attempts()
-    better = 1.0 if settings.direction == "maximise" else -1.0
     baseline = float(read_json(run / BASELINE_FILE, "score")["score"])
-    rows = list(_rows(run / ENDED_FILE))
-    before = sum(
-        row["seconds"] for row in rows if row["folder"] == BASELINE_FOLDER and row["split"] == Split.SELECTION
-        and row["seed"] in every_seed(settings.seeds)
-    )  # fmt: skip
+    rows = list(rows_of(run / ENDED_FILE))
+    seeds = every_seed(settings.seeds)
+    before = sum(row["seconds"] for row in rows if _is_baseline(row, seeds))
     steps = [
-        (_decided_at(record, rows) - before, better * (float(record.trailers["Score"]) - baseline))
+        (_decided_at(record, rows) - before, settings.sign * (float(record.trailers["Score"]) - baseline))
         for record in records
         if record.verdict == "kept"
     ]
@@ -186,12 +183,6 @@ def _decided_at(record: AttemptRecord, rows: Sequence[Mapping[str, Any]]) -> flo
     return float(sum(row["seconds"] for row in rows[: max(mine, default=0)]))
 
 
-def _rows(path: Path) -> Iterable[dict[str, Any]]:
-    if path.exists():
-        for line in path.read_text().splitlines():
-            yield json.loads(line)
-
-
 def horizon(courses: Iterable[Course]) -> float:
     """The training seconds up to which all are compared: those of the run whose attempts took most."""
     return max((course.seconds for course in courses), default=0.0) or 1.0
@@ -208,8 +199,7 @@ def differences(courses: Sequence[Course], against: str) -> Mapping[str, Differe
         shared = sorted(mine.keys() & areas[against].keys())
         if researcher != against and shared:
             changes = [mine[seed] - areas[against][seed] for seed in shared]
-            interval = paired_interval(changes, LEVEL) if len(changes) > 1 else None
-            found[researcher] = Difference(statistics.fmean(changes), interval)
+            found[researcher] = Difference(statistics.fmean(changes), interval_of(changes))
     return found
 
 
